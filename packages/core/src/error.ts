@@ -1,0 +1,30 @@
+/** What every error of this SDK can carry beside its sentence. */
+export interface ErrorDetails {
+  /** The error underneath, kept whole. */
+  cause?: unknown;
+  /** Where in the input the fault is, such as `$.pcrs[3]`; absent when the input as a whole is at fault. */
+  path?: string;
+  /** Offset of the fault in the input, in bytes. */
+  offset?: number;
+}
+
+/**
+ * Base of every error that this SDK throws on purpose. `code` is stable and meant for programs; `message` is one
+ * sentence for people: what was expected, what was found, and what to do. Neither ever holds a secret.
+ */
+export class NitroEnclavesError<Code extends string = string> extends Error {
+  /** Stable identifier of the failure, such as `CBOR_DUPLICATE_KEY`. */
+  readonly code: Code;
+  /** Where in the input the fault is, such as `$.pcrs[3]`. */
+  readonly path?: string;
+  /** Offset of the fault in the input, in bytes. */
+  readonly offset?: number;
+
+  constructor(code: Code, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.name = new.target.name;
+    this.code = code;
+    if (details.path !== undefined) this.path = details.path;
+    if (details.offset !== undefined) this.offset = details.offset;
+  }
+}

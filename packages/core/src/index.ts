@@ -1,0 +1,2 @@
+export { NitroEnclavesError } from './error.ts';
+export type { ErrorDetails } from './error.ts';
