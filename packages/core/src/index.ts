@@ -1,2 +1,24 @@
-export { NitroEnclavesError } from './error.ts';
+export { bytesEqual, concatBytes, constantTimeEqual, decodeHex, encodeHex } from './bytes.ts';
+export type { CborInput, DecodeCborOptions } from './cbor.ts';
+export { decodeCbor, encodeCbor } from './cbor.ts';
+export type { CborLimits } from './cbor-reader.ts';
+export type { CborErrorCode, CborKey, CborMap, CborValue } from './cbor-value.ts';
+export { CborError } from './cbor-value.ts';
+export type { AlgorithmIdentifier, Certificate, CertificateErrorCode, CertificateExtension } from './certificate.ts';
+export { CertificateError, decodeEcdsaSignature, parseCertificate } from './certificate.ts';
+export type { BasicConstraints, KeyUsage } from './certificate-extensions.ts';
+export {
+  authorityKeyIdentifier,
+  basicConstraints,
+  EXTENSION,
+  keyUsage,
+  subjectKeyIdentifier,
+} from './certificate-extensions.ts';
+export type { CoseErrorCode, CoseSign1 } from './cose.ts';
+export { CoseError, decodeCoseSign1, encodeCoseSign1, sigStructure } from './cose.ts';
+export type { DerBitString, DerElement, DerErrorCode } from './der.ts';
+export { DER_TAG, DerError, DerReader } from './der.ts';
+export type { NameAttribute } from './distinguished-name.ts';
+export { decodeDistinguishedName } from './distinguished-name.ts';
 export type { ErrorDetails } from './error.ts';
+export { NitroEnclavesError } from './error.ts';

@@ -1,0 +1,100 @@
+import { concatBytes } from './bytes.ts';
+import type { CborLimits } from './cbor-reader.ts';
+import { CborReader } from './cbor-reader.ts';
+import type { CborKey, CborValue } from './cbor-value.ts';
+import { CborError } from './cbor-value.ts';
+
+/** Options of {@link decodeCbor}. */
+export interface DecodeCborOptions extends CborLimits {
+  /** The one tag that the outermost item may carry (and need not): passed over when there. Default: no tag. */
+  rootTag?: number;
+}
+
+/**
+ * Decodes exactly one item of the strict CBOR profile (see {@link CborReader}) from a private copy of `bytes`, so that
+ * the caller's later writes change nothing. Source: RFC 8949.
+ * @throws {CborError} with the code of the first rule that the bytes break.
+ */
+export function decodeCbor(bytes: Uint8Array, { rootTag, ...limits }: DecodeCborOptions = {}): CborValue {
+  const reader = new CborReader(bytes.slice(), limits);
+  if (rootTag !== undefined && reader.peek() === (0xc0 | rootTag)) reader.skipByte();
+  const value = reader.readValue();
+  reader.expectEnd();
+  return value;
+}
+
+/** Initial byte and shortest argument of an item of `majorType` (0 to 7). */
+function encodeHead(majorType: number, argument: number): Uint8Array<ArrayBuffer> {
+  const type = majorType << 5;
+  if (argument < 24) return Uint8Array.of(type | argument);
+  if (argument < 0x100) return Uint8Array.of(type | 24, argument);
+  const size = argument < 0x1_0000 ? 2 : argument < 0x1_0000_0000 ? 4 : 8;
+  const head = new Uint8Array(1 + size);
+  head[0] = type | (size === 2 ? 25 : size === 4 ? 26 : 27);
+  let rest = argument;
+  for (let index = size; index > 0; index -= 1) {
+    head[index] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
+  return head;
+}
+
+const SIMPLE: ReadonlyMap<boolean | null | undefined, number> = new Map([
+  [false, 0xf4],
+  [true, 0xf5],
+  [null, 0xf6],
+  [undefined, 0xf7],
+]);
+
+/** A value that {@link encodeCbor} takes: a {@link CborValue} whose arrays and maps may be read-only. */
+export type CborInput =
+  | number
+  | string
+  | boolean
+  | null
+  | undefined
+  | Uint8Array
+  | readonly CborInput[]
+  | ReadonlyMap<CborKey, CborInput>;
+
+function encodeInteger(value: number): Uint8Array<ArrayBuffer> {
+  if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+    throw new CborError('CBOR_UNSUPPORTED_VALUE', `expected an integer within ±(2^53 - 1), found ${value}`);
+  }
+  return value >= 0 ? encodeHead(0, value) : encodeHead(1, -1 - value);
+}
+
+function compareBytes(left: Uint8Array, right: Uint8Array): number {
+  const length = Math.min(left.length, right.length);
+  for (let index = 0; index < length; index += 1) {
+    const difference = (left[index] ?? 0) - (right[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return left.length - right.length;
+}
+
+function encodeMap(map: ReadonlyMap<CborKey, CborInput>): Uint8Array<ArrayBuffer> {
+  const entries = Array.from(map, ([key, value]) => ({ key: encodeCbor(key), value: encodeCbor(value) }));
+  entries.sort((left, right) => compareBytes(left.key, right.key));
+  return concatBytes(encodeHead(5, map.size), ...entries.flatMap(({ key, value }) => [key, value]));
+}
+
+/**
+ * Encodes `value` deterministically (RFC 8949 §4.2.1): shortest forms, definite lengths, map keys in the order of their
+ * encoded bytes. {@link decodeCbor} gives the same value back.
+ * @throws {CborError} `CBOR_UNSUPPORTED_VALUE` for anything outside the profile (fractions, bigints, dates, objects).
+ */
+export function encodeCbor(value: CborInput): Uint8Array<ArrayBuffer> {
+  if (typeof value === 'number') return encodeInteger(value);
+  if (typeof value === 'string') {
+    const text = new TextEncoder().encode(value);
+    return concatBytes(encodeHead(3, text.length), text);
+  }
+  if (value instanceof Uint8Array) return concatBytes(encodeHead(2, value.length), value);
+  if (Array.isArray(value)) return concatBytes(encodeHead(4, value.length), ...value.map((item) => encodeCbor(item)));
+  if (value instanceof Map) return encodeMap(value);
+  if (value === null || value === undefined || typeof value === 'boolean') {
+    return Uint8Array.of(SIMPLE.get(value) ?? 0xf7);
+  }
+  throw new CborError('CBOR_UNSUPPORTED_VALUE', `expected a value of the CBOR profile, found ${typeof value}`);
+}

@@ -1,0 +1,82 @@
+import type { Certificate } from './certificate.ts';
+import { DER_TAG, DerReader } from './der.ts';
+
+/** Object identifiers of the extensions that a path check reads (RFC 5280 §4.2.1). */
+export const EXTENSION = {
+  SUBJECT_KEY_IDENTIFIER: '2.5.29.14',
+  KEY_USAGE: '2.5.29.15',
+  BASIC_CONSTRAINTS: '2.5.29.19',
+  CRL_DISTRIBUTION_POINTS: '2.5.29.31',
+  AUTHORITY_KEY_IDENTIFIER: '2.5.29.35',
+} as const;
+
+/** basicConstraints (RFC 5280 §4.2.1.9). */
+export interface BasicConstraints {
+  readonly critical: boolean;
+  readonly isCa: boolean;
+  /** Most authorities that may follow below this one; `undefined` when unlimited. */
+  readonly pathLength: number | undefined;
+}
+
+/** The basicConstraints extension, or `undefined` when the certificate has none. */
+export function basicConstraints({ extensions }: Certificate): BasicConstraints | undefined {
+  const extension = extensions.get(EXTENSION.BASIC_CONSTRAINTS);
+  if (extension === undefined) return undefined;
+  const outer = new DerReader(extension.value);
+  const fields = outer.enter(DER_TAG.SEQUENCE);
+  outer.expectEnd();
+  const isCa = fields.readBooleanDefaultFalse();
+  const pathLength = fields.peekTag() === undefined ? undefined : fields.readSmallInteger();
+  fields.expectEnd();
+  return { critical: extension.critical, isCa, pathLength };
+}
+
+/** Bits of the keyUsage extension (RFC 5280 §4.2.1.3), in their order. */
+const KEY_USAGES = [
+  'digitalSignature',
+  'nonRepudiation',
+  'keyEncipherment',
+  'dataEncipherment',
+  'keyAgreement',
+  'keyCertSign',
+  'cRLSign',
+  'encipherOnly',
+  'decipherOnly',
+] as const;
+
+/** A purpose that a certificate's key may serve. */
+export type KeyUsage = (typeof KEY_USAGES)[number];
+
+/** The purposes in the keyUsage extension, or `undefined` when the certificate has none. */
+export function keyUsage({ extensions }: Certificate): ReadonlySet<KeyUsage> | undefined {
+  const extension = extensions.get(EXTENSION.KEY_USAGE);
+  if (extension === undefined) return undefined;
+  const outer = new DerReader(extension.value);
+  const { bytes } = outer.readBitString();
+  outer.expectEnd();
+  return new Set(KEY_USAGES.filter((_, bit) => (((bytes[bit >> 3] ?? 0) << (bit & 7)) & 0x80) !== 0));
+}
+
+/** The subjectKeyIdentifier, or `undefined` when the certificate has none (RFC 5280 §4.2.1.2). */
+export function subjectKeyIdentifier({ extensions }: Certificate): Uint8Array | undefined {
+  const extension = extensions.get(EXTENSION.SUBJECT_KEY_IDENTIFIER);
+  if (extension === undefined) return undefined;
+  const outer = new DerReader(extension.value);
+  const { content } = outer.read(DER_TAG.OCTET_STRING);
+  outer.expectEnd();
+  return content;
+}
+
+const KEY_IDENTIFIER_TAG = 0x80;
+
+/** The keyIdentifier of the authorityKeyIdentifier, or `undefined` when there is none (RFC 5280 §4.2.1.1). */
+export function authorityKeyIdentifier({ extensions }: Certificate): Uint8Array | undefined {
+  const extension = extensions.get(EXTENSION.AUTHORITY_KEY_IDENTIFIER);
+  if (extension === undefined) return undefined;
+  const outer = new DerReader(extension.value);
+  const fields = outer.enter(DER_TAG.SEQUENCE);
+  outer.expectEnd();
+  const identifier = fields.readOptional(KEY_IDENTIFIER_TAG);
+  while (fields.peekTag() !== undefined) fields.readAny();
+  return identifier?.content;
+}

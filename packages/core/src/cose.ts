@@ -1,0 +1,118 @@
+import { concatBytes } from './bytes.ts';
+import { encodeCbor } from './cbor.ts';
+import type { CborLimits } from './cbor-reader.ts';
+import { CborReader } from './cbor-reader.ts';
+import type { CborMap, CborValue } from './cbor-value.ts';
+import { NitroEnclavesError } from './error.ts';
+
+/** A COSE_Sign1 as received (RFC 9052 §4.2). The byte fields are the very bytes of the message, never re-encoded. */
+export interface CoseSign1 {
+  /** Content of the protected header's byte string: the bytes that the signature covers. */
+  readonly protectedHeader: Uint8Array;
+  /** The unprotected header, decoded. No signature covers it. */
+  readonly unprotectedHeader: CborMap;
+  /** The unprotected header as encoded; `a0` when it is empty. */
+  readonly unprotectedBytes: Uint8Array;
+  /** Content of the payload's byte string. */
+  readonly payload: Uint8Array;
+  /** The signature, r and s one after the other (RFC 9053 §2.1). */
+  readonly signature: Uint8Array;
+}
+
+/** Why bytes are not a COSE_Sign1. */
+export type CoseErrorCode =
+  | 'COSE_TAG'
+  | 'COSE_NOT_ARRAY'
+  | 'COSE_INDEFINITE_ARRAY'
+  | 'COSE_ELEMENT_COUNT'
+  | 'COSE_PROTECTED_TYPE'
+  | 'COSE_UNPROTECTED_TYPE'
+  | 'COSE_PAYLOAD_DETACHED'
+  | 'COSE_PAYLOAD_TYPE'
+  | 'COSE_SIGNATURE_TYPE';
+
+/** The bytes are CBOR but not a COSE_Sign1. */
+export class CoseError extends NitroEnclavesError<CoseErrorCode> {}
+
+/** The tag that may stand before a COSE_Sign1: 18 (RFC 9052 §2). */
+const COSE_SIGN1_TAG = 0xd2;
+const ARRAY_OF_FOUR = 0x84;
+
+function hexByte(byte: number | undefined): string {
+  return byte === undefined ? 'the end of the input' : `0x${byte.toString(16).padStart(2, '0')}`;
+}
+
+/** Reads the head of the four-element array. A definite length leaves nothing outside the signature free to vary. */
+function readArrayHead(reader: CborReader): void {
+  if (reader.peek() === COSE_SIGN1_TAG) reader.skipByte();
+  const initial = reader.peek();
+  if (initial === ARRAY_OF_FOUR) {
+    reader.skipByte();
+    return;
+  }
+  const found = `expected a COSE_Sign1, an array of four (0x84), found ${hexByte(initial)}`;
+  if (initial === undefined || initial >> 5 < 4 || initial >> 5 === 5 || initial >> 5 === 7) {
+    throw new CoseError('COSE_NOT_ARRAY', found, { offset: reader.offset });
+  }
+  if (initial >> 5 === 6) throw new CoseError('COSE_TAG', `${found}, a tag other than 18`, { offset: reader.offset });
+  if (initial === 0x9f) throw new CoseError('COSE_INDEFINITE_ARRAY', found, { offset: reader.offset });
+  throw new CoseError('COSE_ELEMENT_COUNT', found, { offset: reader.offset });
+}
+
+function expectBytes(value: CborValue, code: CoseErrorCode, path: string): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new CoseError(code, `expected a byte string at ${path}`, { path });
+}
+
+/**
+ * Decodes a COSE_Sign1, untagged or with tag 18, from a private copy of `bytes`. Nothing is verified.
+ * @throws {CborError} when the bytes are not CBOR of the profile.
+ * @throws {CoseError} when they are, but not a COSE_Sign1; a detached (null) payload is refused.
+ */
+export function decodeCoseSign1(bytes: Uint8Array, limits: CborLimits = {}): CoseSign1 {
+  const message = bytes.slice();
+  const reader = new CborReader(message, limits);
+  readArrayHead(reader);
+  const protectedHeader = expectBytes(reader.readValue(1), 'COSE_PROTECTED_TYPE', '$.protected');
+  const unprotectedStart = reader.offset;
+  const unprotectedHeader = reader.readValue(1);
+  const unprotectedBytes = message.subarray(unprotectedStart, reader.offset);
+  if (!(unprotectedHeader instanceof Map)) {
+    throw new CoseError('COSE_UNPROTECTED_TYPE', 'expected a map at $.unprotected', { path: '$.unprotected' });
+  }
+  const content = reader.readValue(1);
+  if (content === null) {
+    throw new CoseError(
+      'COSE_PAYLOAD_DETACHED',
+      'expected the payload inside the message, found a detached one (null)',
+      {
+        path: '$.payload',
+      },
+    );
+  }
+  const payload = expectBytes(content, 'COSE_PAYLOAD_TYPE', '$.payload');
+  const signature = expectBytes(reader.readValue(1), 'COSE_SIGNATURE_TYPE', '$.signature');
+  reader.expectEnd();
+  return { protectedHeader, unprotectedHeader, unprotectedBytes, payload, signature };
+}
+
+/** Encodes a COSE_Sign1 without a tag, its unprotected header empty: the form that the NSM and EIF signatures use. */
+export function encodeCoseSign1(
+  message: Pick<CoseSign1, 'protectedHeader' | 'payload' | 'signature'>,
+): Uint8Array<ArrayBuffer> {
+  return encodeCbor([message.protectedHeader, new Map(), message.payload, message.signature]);
+}
+
+const SIG_STRUCTURE_START = concatBytes(Uint8Array.of(ARRAY_OF_FOUR), encodeCbor('Signature1'));
+const EMPTY_EXTERNAL_AAD = encodeCbor(new Uint8Array(0));
+
+/**
+ * The Sig_structure: the bytes that a COSE_Sign1's signature covers (RFC 9052 §4.4), external_aad empty. Built from the
+ * received bytes: a second encoding of the same header must not verify.
+ */
+export function sigStructure({
+  protectedHeader,
+  payload,
+}: Pick<CoseSign1, 'protectedHeader' | 'payload'>): Uint8Array<ArrayBuffer> {
+  return concatBytes(SIG_STRUCTURE_START, encodeCbor(protectedHeader), EMPTY_EXTERNAL_AAD, encodeCbor(payload));
+}
