@@ -1,0 +1,239 @@
+import { parseCertificate } from '@nitro-enclaves/core';
+import type { DocumentKind } from './document.ts';
+import { PolicyConfigurationError } from './error.ts';
+import {
+  allowAnyAge,
+  allowAnyImage,
+  allowDebugMode,
+  allowKmsRecipientDocument,
+  customTrustAnchor,
+  DEFAULT_KIND,
+} from './policy.ts';
+import type { Binding, RevokedCertificate } from './policy.ts';
+import { BYTES, expectOnlyOptions, FLAG, isRecord, readDuration, readOption, readPcrValues, refusePolicy, TEXT } from './policy-values.ts';
+import { BINDING_LABEL, purposePreimage, textPreimage } from './preimage.ts';
+import { AWS_NITRO_ROOT_G1 } from './trust-anchor.ts';
+
+/** One allowed image with its PCRs in lower-case hexadecimal. */
+export interface CompiledImage {
+  readonly name: string | null;
+  readonly index: number;
+  readonly pcrs: ReadonlyMap<number, string>;
+}
+
+/** A freshness rule with its defaults. */
+export type CompiledFreshness =
+  | { readonly rule: 'nonce'; readonly nonce: Uint8Array; readonly clockSkew: number }
+  | { readonly rule: 'nonce-per-call'; readonly clockSkew: number }
+  | { readonly rule: 'age'; readonly maxAge: number; readonly clockSkew: number }
+  | { readonly rule: 'any' };
+
+/** A policy that was found complete, in the form that the checks use. */
+export interface CompiledPolicy {
+  readonly id: string | null;
+  readonly kind: DocumentKind;
+  /** `null` when any image is allowed. */
+  readonly images: readonly CompiledImage[] | null;
+  readonly allowDebugMode: boolean;
+  readonly freshness: CompiledFreshness;
+  readonly pcrs: ReadonlyMap<number, string>;
+  readonly allPcrsLocked: boolean;
+  readonly regions: readonly string[] | undefined;
+  readonly publicKey: Uint8Array | undefined;
+  readonly userData: Uint8Array | undefined;
+  readonly refuseUnknownFields: boolean;
+  readonly revoked: readonly RevokedCertificate[];
+  readonly allowKmsRecipientDocument: boolean;
+  readonly trustAnchor: Uint8Array;
+  readonly isCustomTrustAnchor: boolean;
+  /** What has to be hashed with SHA-384 before the values can be compared. */
+  readonly preimages: PolicyPreimages;
+}
+
+/** Preimages of the values that a policy gives as text or content. */
+export interface PolicyPreimages {
+  readonly instanceId?: Uint8Array;
+  readonly roleArn?: Uint8Array;
+  readonly binding?: Uint8Array;
+}
+
+/** The digests of {@link PolicyPreimages}. */
+export type PolicyDigests = { readonly [Name in keyof PolicyPreimages]?: Uint8Array };
+
+const MIN_NONCE_BYTES = 16;
+const MAX_NONCE_BYTES = 1024;
+const DEFAULT_CLOCK_SKEW_MS = 60_000;
+
+const OPTIONS: readonly PropertyKey[] = [
+  ...['id', 'kind', 'images', 'pcrs', 'roleArn', 'instanceId', 'regions', 'allPcrsLocked', 'publicKey', 'userData'],
+  ...['binding', 'refuseUnknownFields', 'revoked', allowKmsRecipientDocument, customTrustAnchor],
+  ...[allowAnyImage, allowDebugMode],
+];
+const FRESHNESS_OPTIONS: readonly PropertyKey[] = ['freshness', allowAnyAge];
+
+/** Register that an image rule must name: all that tells an image from another. */
+const IMAGE_PCRS: Readonly<Record<DocumentKind, readonly number[]>> = { enclave: [0, 1, 2], nitrotpm: [4] };
+
+type Options = Record<PropertyKey, unknown>;
+
+function readKind(policy: Options): DocumentKind {
+  const { kind = DEFAULT_KIND } = policy;
+  return kind === 'enclave' || kind === 'nitrotpm' ? kind : refusePolicy('POLICY_OPTION_TYPE', '.kind', "expected 'enclave' or 'nitrotpm'");
+}
+
+function isAllowed(policy: Options, option: symbol): boolean {
+  return readOption(policy[option], `[${option.description}]`, FLAG) ?? false;
+}
+
+function readImage(image: unknown, index: number, kind: DocumentKind): CompiledImage {
+  const path = `.images[${index}]`;
+  if (!isRecord(image)) return refusePolicy('POLICY_OPTION_TYPE', path, 'expected an object with pcrs');
+  expectOnlyOptions(image, ['name', 'pcrs'], path);
+  const pcrs = readPcrValues(image['pcrs'], `${path}.pcrs`, { allowZero: false });
+  const missing = IMAGE_PCRS[kind].find((pcr) => !pcrs.has(pcr));
+  if (missing !== undefined) refusePolicy('POLICY_IMAGE_PCRS', path, `expected PCR${missing}, found none: an image is all of PCR${IMAGE_PCRS[kind].join(', PCR')}`);
+  return { name: readOption(image['name'], `${path}.name`, TEXT) ?? null, index, pcrs };
+}
+
+function readImages(policy: Options, kind: DocumentKind): readonly CompiledImage[] | null {
+  const { images } = policy;
+  if (isAllowed(policy, allowAnyImage)) {
+    return images === undefined ? null : refusePolicy('POLICY_OPTION_TYPE', '.images', 'expected none beside allowAnyImage');
+  }
+  if (!Array.isArray(images) || images.length === 0) {
+    return refusePolicy('POLICY_IMAGE_MISSING', '.images', 'expected at least one image: name the PCRs of the releases that you trust');
+  }
+  return images.map((image, index) => readImage(image, index, kind));
+}
+
+/** Copies and checks a nonce. A short one can be guessed and asked for in advance. */
+export function readNonce(nonce: unknown, path: string): Uint8Array {
+  if (nonce instanceof Uint8Array && nonce.length >= MIN_NONCE_BYTES && nonce.length <= MAX_NONCE_BYTES) return nonce.slice();
+  const found = nonce instanceof Uint8Array ? `${nonce.length} bytes` : typeof nonce;
+  return refusePolicy('POLICY_NONCE_LENGTH', path, `expected ${MIN_NONCE_BYTES} to ${MAX_NONCE_BYTES} random bytes, found ${found}`);
+}
+
+function readFreshnessObject(freshness: Options): CompiledFreshness {
+  const path = '.freshness';
+  if ('nonce' in freshness) {
+    expectOnlyOptions(freshness, ['nonce', 'clockSkew'], path);
+    const clockSkew = freshness['clockSkew'] === undefined ? DEFAULT_CLOCK_SKEW_MS : readDuration(freshness['clockSkew'], `${path}.clockSkew`);
+    return { rule: 'nonce', nonce: readNonce(freshness['nonce'], `${path}.nonce`), clockSkew };
+  }
+  expectOnlyOptions(freshness, ['maxAge', 'clockSkew'], path);
+  const maxAge = readDuration(freshness['maxAge'], `${path}.maxAge`);
+  return { rule: 'age', maxAge, clockSkew: readDuration(freshness['clockSkew'], `${path}.clockSkew`) };
+}
+
+function readFreshness(policy: Options): CompiledFreshness {
+  const { freshness } = policy;
+  if (isAllowed(policy, allowAnyAge)) {
+    return freshness === undefined ? { rule: 'any' } : refusePolicy('POLICY_OPTION_TYPE', '.freshness', 'expected none beside allowAnyAge');
+  }
+  if (freshness === 'nonce') return { rule: 'nonce-per-call', clockSkew: DEFAULT_CLOCK_SKEW_MS };
+  if (isRecord(freshness)) return readFreshnessObject(freshness);
+  return refusePolicy('POLICY_FRESHNESS_MISSING', '.freshness', 'expected { nonce } or { maxAge, clockSkew }: without one, an old document can be replayed');
+}
+
+function readRegions(regions: unknown): readonly string[] | undefined {
+  if (regions === undefined) return undefined;
+  if (Array.isArray(regions) && regions.length > 0 && regions.every(TEXT.is)) return [...regions];
+  return refusePolicy('POLICY_OPTION_TYPE', '.regions', 'expected at least one region, such as us-east-1');
+}
+
+function readRevokedCertificate(entry: unknown, index: number): RevokedCertificate {
+  const path = `.revoked[${index}]`;
+  if (!isRecord(entry)) return refusePolicy('POLICY_OPTION_TYPE', path, 'expected { issuer, serialNumber }');
+  expectOnlyOptions(entry, ['issuer', 'serialNumber'], path);
+  const { issuer, serialNumber } = entry;
+  if (BYTES.is(issuer) && typeof serialNumber === 'string' && /^([0-9a-fA-F]{2})+$/.test(serialNumber)) {
+    return { issuer: issuer.slice(), serialNumber: serialNumber.toLowerCase() };
+  }
+  return refusePolicy('POLICY_OPTION_TYPE', path, 'expected issuer as DER bytes and serialNumber as hexadecimal');
+}
+
+function readRevoked(revoked: unknown): readonly RevokedCertificate[] {
+  if (revoked === undefined) return [];
+  return Array.isArray(revoked) ? revoked.map(readRevokedCertificate) : refusePolicy('POLICY_OPTION_TYPE', '.revoked', 'expected an array');
+}
+
+function readBinding(binding: unknown): Binding | undefined {
+  if (binding === undefined) return undefined;
+  if (!isRecord(binding)) return refusePolicy('POLICY_OPTION_TYPE', '.binding', 'expected { purpose, content }');
+  expectOnlyOptions(binding, ['purpose', 'content'], '.binding');
+  const purpose = readOption(binding['purpose'], '.binding.purpose', TEXT);
+  const content = readOption(binding['content'], '.binding.content', BYTES);
+  if (purpose !== undefined && content !== undefined) return { purpose, content };
+  return refusePolicy('POLICY_OPTION_TYPE', '.binding', 'expected both purpose and content');
+}
+
+function readPreimages(policy: Options): PolicyPreimages {
+  const instanceId = readOption(policy['instanceId'], '.instanceId', TEXT);
+  const roleArn = readOption(policy['roleArn'], '.roleArn', TEXT);
+  const binding = readBinding(policy['binding']);
+  return {
+    ...(instanceId !== undefined && { instanceId: textPreimage(instanceId) }),
+    ...(roleArn !== undefined && { roleArn: textPreimage(roleArn) }),
+    ...(binding !== undefined && { binding: purposePreimage(BINDING_LABEL, binding.purpose, binding.content) }),
+  };
+}
+
+function readTrustAnchor(policy: Options): Uint8Array {
+  const anchor = policy[customTrustAnchor];
+  if (anchor === undefined) return AWS_NITRO_ROOT_G1;
+  try {
+    return parseCertificate(anchor as Uint8Array).encoded;
+  } catch (cause) {
+    throw new PolicyConfigurationError('POLICY_TRUST_ANCHOR', 'policy [customTrustAnchor]: expected a root certificate in DER', { cause });
+  }
+}
+
+function compile(policy: Options, freshness: CompiledFreshness): CompiledPolicy {
+  const kind = readKind(policy);
+  return {
+    id: readOption(policy['id'], '.id', TEXT) ?? null,
+    kind,
+    images: readImages(policy, kind),
+    allowDebugMode: isAllowed(policy, allowDebugMode),
+    freshness,
+    pcrs: policy['pcrs'] === undefined ? new Map() : readPcrValues(policy['pcrs'], '.pcrs', { allowZero: true }),
+    allPcrsLocked: readOption(policy['allPcrsLocked'], '.allPcrsLocked', FLAG) ?? false,
+    regions: readRegions(policy['regions']),
+    publicKey: readOption(policy['publicKey'], '.publicKey', BYTES)?.slice(),
+    userData: readOption(policy['userData'], '.userData', BYTES)?.slice(),
+    refuseUnknownFields: readOption(policy['refuseUnknownFields'], '.refuseUnknownFields', FLAG) ?? false,
+    revoked: readRevoked(policy['revoked']),
+    allowKmsRecipientDocument: isAllowed(policy, allowKmsRecipientDocument),
+    trustAnchor: readTrustAnchor(policy),
+    isCustomTrustAnchor: policy[customTrustAnchor] !== undefined,
+    preimages: readPreimages(policy),
+  };
+}
+
+function expectPolicy(policy: unknown): Options {
+  if (isRecord(policy)) return policy;
+  return refusePolicy('POLICY_NOT_AN_OBJECT', '', `expected an object that names an image and a freshness rule, found ${typeof policy}`);
+}
+
+/** Checks that a policy is complete, and puts it in the form that the checks use. Wrong policies never verify anything. */
+export function compilePolicy(policy: unknown): CompiledPolicy {
+  const options = expectPolicy(policy);
+  expectOnlyOptions(options, [...OPTIONS, ...FRESHNESS_OPTIONS], '');
+  return compile(options, readFreshness(options));
+}
+
+/** The same for archived documents: evidence of what was, so neither their age nor what they were made for counts. */
+export function compileArchivePolicy(policy: unknown): CompiledPolicy {
+  const options = expectPolicy(policy);
+  expectOnlyOptions(options, OPTIONS, '');
+  return { ...compile(options, { rule: 'any' }), allowKmsRecipientDocument: true };
+}
+
+/** The policy with the nonce of one call. */
+export function withNonce(policy: CompiledPolicy, nonce: Uint8Array | undefined): CompiledPolicy {
+  const { freshness } = policy;
+  if (freshness.rule !== 'nonce-per-call') {
+    return nonce === undefined ? policy : refusePolicy('POLICY_OPTION_TYPE', '.nonce', "expected none: the verifier's freshness rule is another");
+  }
+  return { ...policy, freshness: { rule: 'nonce', nonce: readNonce(nonce, '.nonce'), clockSkew: freshness.clockSkew } };
+}

@@ -1,0 +1,68 @@
+import { encodeHex } from '@nitro-enclaves/core';
+import { PolicyConfigurationError } from './error.ts';
+import type { PolicyConfigurationErrorCode } from './error.ts';
+
+const ZERO_PCR = '0'.repeat(96);
+const PCR_PATTERN = /^[0-9a-f]{96}$/;
+
+/** Throws the policy's own error; `path` is that of the option. */
+export function refusePolicy(code: PolicyConfigurationErrorCode, path: string, sentence: string): never {
+  throw new PolicyConfigurationError(code, `policy ${path}: ${sentence}`, { path });
+}
+
+/** Whether `value` can hold options. */
+export function isRecord(value: unknown): value is Record<PropertyKey, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+}
+
+/** A misspelt option would be a rule that is never applied. */
+export function expectOnlyOptions(options: object, allowed: readonly PropertyKey[], path: string): void {
+  const unknown = Reflect.ownKeys(options).find((key) => !allowed.includes(key));
+  if (unknown !== undefined) refusePolicy('POLICY_UNKNOWN_OPTION', path, `found the option ${String(unknown)}, unknown here`);
+}
+
+/** One PCR value in lower-case hexadecimal. */
+function readPcrValue(value: unknown, path: string): string {
+  const text = value instanceof Uint8Array ? encodeHex(value) : typeof value === 'string' ? value.toLowerCase() : '';
+  if (!PCR_PATTERN.test(text)) refusePolicy('POLICY_PCR_VALUE', path, 'expected 48 bytes or 96 hexadecimal digits');
+  return text;
+}
+
+/** The PCR values of a policy by index. A policy of nothing, or of zeros, would accept what it was meant to refuse. */
+export function readPcrValues(values: unknown, path: string, { allowZero }: { allowZero: boolean }): ReadonlyMap<number, string> {
+  if (!isRecord(values)) return refusePolicy('POLICY_OPTION_TYPE', path, 'expected an object of PCR values by index');
+  const entries = Object.entries(values);
+  if (entries.length === 0) refusePolicy('POLICY_IMAGE_PCRS', path, 'expected at least one PCR, found none');
+  const pcrs = new Map<number, string>();
+  for (const [key, value] of entries) {
+    if (!/^([0-9]|[12][0-9]|3[01])$/.test(key)) refusePolicy('POLICY_PCR_INDEX', path, `expected indexes from 0 to 31, found ${key}`);
+    const pcr = readPcrValue(value, `${path}[${key}]`);
+    if (pcr === ZERO_PCR && !allowZero) {
+      refusePolicy('POLICY_PCR_ZERO', `${path}[${key}]`, 'found zeros: that is debug mode, or a register that nothing was measured into');
+    }
+    pcrs.set(Number(key), pcr);
+  }
+  return pcrs;
+}
+
+/** An optional option of a type that a predicate tells. */
+export function readOption<T>(value: unknown, path: string, { is, expected }: { is: (value: unknown) => value is T; expected: string }): T | undefined {
+  if (value === undefined) return undefined;
+  return is(value) ? value : refusePolicy('POLICY_OPTION_TYPE', path, `expected ${expected}`);
+}
+
+/** Non-empty text. */
+export const TEXT = {
+  is: (value: unknown): value is string => typeof value === 'string' && value !== '',
+  expected: 'non-empty text',
+};
+/** Bytes, possibly none. */
+export const BYTES = { is: (value: unknown): value is Uint8Array => value instanceof Uint8Array, expected: 'a Uint8Array' };
+/** A flag; for the opt-ins only `true` is a value. */
+export const FLAG = { is: (value: unknown): value is boolean => typeof value === 'boolean', expected: 'true or false' };
+
+/** A span of time in ms. */
+export function readDuration(value: unknown, path: string): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
+  return refusePolicy('POLICY_DURATION', path, 'expected a number of milliseconds, 0 or more');
+}

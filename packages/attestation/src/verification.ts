@@ -1,0 +1,152 @@
+import { bytesEqual, sigStructure } from '@nitro-enclaves/core';
+import {
+  checkConstraints,
+  checkCriticalExtensions,
+  checkIssuer,
+  checkKeyUsage,
+  checkValidity,
+  readPathCertificate,
+} from './certificate-path.ts';
+import type { PathLink } from './certificate-path.ts';
+import type { Checklist } from './checks.ts';
+import type { CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
+import { readDocument } from './document.ts';
+import type { AttestationDocument } from './document.ts';
+import { openEnvelope } from './envelope.ts';
+import type { Envelope } from './envelope.ts';
+import { AttestationError } from './error.ts';
+import type { LinkCache, VerifiedLink } from './link-cache.ts';
+import { isSignatureInRange, P384_SIGNATURE_BYTES } from './p384.ts';
+import { judge } from './policy-checks.ts';
+import type { PolicyFindings } from './policy-checks.ts';
+
+/** When a document is judged: by this machine's clock, or by the document's own timestamp. */
+export type EvaluationTime = { readonly at: number } | { readonly at: 'timestamp' };
+
+/** A signature that has to be verified, and by which certificate's key. */
+export interface PendingSignature {
+  readonly check: 'certificate-signatures' | 'signature';
+  readonly path: string;
+  /** Place in the path of the certificate whose key must have made it. */
+  readonly signer: number;
+  readonly message: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** A document that passed every check but those that need a key. */
+export interface PreparedVerification {
+  readonly document: AttestationDocument;
+  readonly links: readonly PathLink[];
+  /** The verified links that the cache knew, from the root down. */
+  readonly known: readonly VerifiedLink[];
+  /** First the certificates' from the root down, then the document's. */
+  readonly pending: readonly PendingSignature[];
+  readonly now: number;
+}
+
+/** The trust anchor and what was verified below it. */
+export interface PathTrust {
+  readonly policy: CompiledPolicy;
+  readonly cache: LinkCache;
+}
+
+/** The root is never taken from the document: whoever sends the document could send a root of their own. */
+function checkTrustAnchor({ caBundle }: AttestationDocument, { trustAnchor, isCustomTrustAnchor }: CompiledPolicy): void {
+  const [root] = caBundle;
+  if (root !== undefined && bytesEqual(root, trustAnchor)) return;
+  const expected = isCustomTrustAnchor ? 'the custom trust anchor' : 'AWS Nitro Enclaves Root-G1';
+  throw new AttestationError('TRUST_ANCHOR', `expected the chain to begin with ${expected}, found another certificate`, { path: '$.cabundle[0]' });
+}
+
+/** The certificates in their fixed order, root first: no search for a path, which a sender could steer. */
+function encodedPath({ caBundle, certificate }: AttestationDocument): { encoded: Uint8Array; path: string }[] {
+  const authorities = caBundle.map((encoded, index) => ({ encoded, path: `$.cabundle[${index}]` }));
+  return [...authorities, { encoded: certificate, path: '$.certificate' }];
+}
+
+/** Links that are known already, from the root down to the first that is not. */
+function knownLinks(encoded: readonly Uint8Array[], cache: LinkCache): VerifiedLink[] {
+  const known: VerifiedLink[] = [];
+  for (const certificate of encoded) {
+    const link = cache.get(certificate, known.at(-1)?.id ?? 0);
+    if (link === undefined) break;
+    known.push(link);
+  }
+  return known;
+}
+
+function readLinks(document: AttestationDocument, known: readonly VerifiedLink[]): PathLink[] {
+  const certificates = encodedPath(document);
+  const owns = certificates.map(({ encoded, path }, index) => known[index]?.own ?? readPathCertificate(encoded, path));
+  const leaf = owns.length - 1;
+  return owns.map((own, index) => ({
+    own,
+    path: certificates[index]?.path ?? '$',
+    issuer: owns[index - 1],
+    authoritiesBelow: Math.max(leaf - index - 1, 0),
+    isLeaf: index === leaf,
+  }));
+}
+
+/** attestation_process.md §3.2.3, RFC 5280 §6.1, each rule over the whole path. */
+function checkPath(links: readonly PathLink[], now: number, checklist: Checklist): void {
+  checklist.judge('certificate-names', () => links.forEach(checkIssuer));
+  checklist.judge('certificate-constraints', () => links.forEach(checkConstraints));
+  checklist.judge('key-usage', () => links.forEach(checkKeyUsage));
+  checklist.judge('critical-extensions', () => links.forEach(checkCriticalExtensions));
+  checklist.judge('validity', () => links.forEach((link) => checkValidity(link, now)));
+}
+
+function pendingSignatures({ message }: Envelope, links: readonly PathLink[], known: number): PendingSignature[] {
+  const certificates = links.slice(Math.max(known, 1)).map(({ own, path }, index): PendingSignature => {
+    const signer = Math.max(known, 1) + index - 1;
+    return { check: 'certificate-signatures', path, signer, message: own.certificate.tbs, signature: own.signature };
+  });
+  const signer = links.length - 1;
+  const { signature } = message;
+  return [...certificates, { check: 'signature', path: '$.signature', signer, message: sigStructure(message), signature }];
+}
+
+/** Not low-S: half of the genuine signatures are high. */
+function checkSignatureForm({ message: { signature } }: Envelope): void {
+  const path = '$.signature';
+  if (signature.length !== P384_SIGNATURE_BYTES) {
+    throw new AttestationError('SIGNATURE_LENGTH', `expected a signature of ${P384_SIGNATURE_BYTES} bytes, found ${signature.length}`, { path });
+  }
+  if (!isSignatureInRange(signature)) {
+    throw new AttestationError('SIGNATURE_RANGE', 'expected r and s from 1 to the group order', { path });
+  }
+}
+
+/** Steps 1 and 2: everything about a document that can be told without a key. */
+export function prepare(input: Uint8Array, time: EvaluationTime, { trust, checklist }: { trust: PathTrust; checklist: Checklist }): PreparedVerification {
+  const envelope = openEnvelope(input, checklist);
+  const document = checklist.require('fields', () => readDocument(envelope.payload));
+  const now = time.at === 'timestamp' ? document.timestamp : time.at;
+  checklist.judge('trust-anchor', () => checkTrustAnchor(document, trust.policy));
+  const { known, links } = checklist.require('certificates', () => {
+    checkSignatureForm(envelope);
+    const known = knownLinks(encodedPath(document).map(({ encoded }) => encoded), trust.cache);
+    return { known, links: readLinks(document, known) };
+  });
+  checkPath(links, now, checklist);
+  return { document, links, known, pending: pendingSignatures(envelope, links, known.length), now };
+}
+
+/** Step 3: throws for the first signature, from the root down, that does not hold. */
+export function checkSignatures({ pending }: PreparedVerification, holds: readonly boolean[], checklist: Checklist): void {
+  const failed = pending.find((_, index) => holds[index] !== true);
+  checklist.judge('certificate-signatures', () => {
+    if (failed?.check !== 'certificate-signatures') return;
+    throw new AttestationError('PATH_SIGNATURE', `${failed.path}: expected a signature by the key of the certificate above, found none that holds`, { path: failed.path });
+  });
+  checklist.judge('signature', () => {
+    if (holds[pending.length - 1] === true) return;
+    throw new AttestationError('SIGNATURE', 'expected a signature by the key of the leaf certificate, found none that holds', { path: '$.signature' });
+  });
+}
+
+/** Step 4: what the caller asked for. */
+export function conclude({ document, links, now }: PreparedVerification, policy: CompiledPolicy, options: { checklist: Checklist; digests: PolicyDigests }): PolicyFindings {
+  return judge({ document, links, now }, policy, options);
+}

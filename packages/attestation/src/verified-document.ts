@@ -1,0 +1,92 @@
+import type { PathLink } from './certificate-path.ts';
+import type { CheckName } from './checks.ts';
+import type { CompiledPolicy } from './compiled-policy.ts';
+import type { AttestationDocument } from './document.ts';
+import type { PolicyFindings } from './policy-checks.ts';
+import { regionOf } from './policy-checks.ts';
+import type { PreparedVerification } from './verification.ts';
+
+/** A document that was decoded and nothing else: whoever sent it may have made it up. */
+export interface UnverifiedAttestationDocument extends AttestationDocument {
+  readonly trust: 'none';
+}
+
+/** A certificate of a verified chain. */
+export interface ChainCertificate {
+  /** DER. */
+  readonly encoded: Uint8Array;
+  /** First moment of validity, in ms since the epoch. */
+  readonly notBefore: number;
+  /** Last moment of validity, in ms since the epoch. */
+  readonly notAfter: number;
+}
+
+/** The image of the policy that a document matched. */
+export interface MatchedImage {
+  readonly index: number;
+  readonly name: string | null;
+}
+
+interface VerifiedFields extends AttestationDocument {
+  /** When the verification took place, in ms since the epoch: the one reading of the clock. */
+  readonly verifiedAt: number;
+  /** Whether PCR0, PCR1 or PCR2 is zero. Only ever true when the policy allowed it by name. */
+  readonly debugMode: boolean;
+  /** The image that matched; `null` when the policy allowed any, or the enclave is in debug mode. */
+  readonly image: MatchedImage | null;
+  /** The parent's instance id out of the module id; `null` when it has another form. Informative. */
+  readonly instanceId: string | null;
+  /** The region whose authority signed; `null` when the certificates name none. */
+  readonly region: string | null;
+  /** The certificates, root first, leaf last. */
+  readonly chain: readonly ChainCertificate[];
+  /** The policy's `id`. */
+  readonly policyId: string | null;
+  /** Whether the trust anchor was the caller's own instead of AWS's. */
+  readonly isCustomTrustAnchor: boolean;
+  /** The checks that were made, all passed. */
+  readonly checks: readonly CheckName[];
+}
+
+/** A genuine document that is what the policy asked for, now. */
+export interface VerifiedAttestationDocument extends VerifiedFields {
+  readonly trust: 'verified';
+}
+
+/** A document that was genuine, and what the policy asked for, at its own timestamp. Says nothing about now. */
+export interface ArchivedAttestationDocument extends VerifiedFields {
+  readonly trust: 'archived';
+}
+
+function describeChain(links: readonly PathLink[]): readonly ChainCertificate[] {
+  return Object.freeze(
+    links.map(({ own: { certificate } }) => {
+      const { encoded, notBefore, notAfter } = certificate;
+      return Object.freeze({ encoded: encoded.slice(), notBefore, notAfter });
+    }),
+  );
+}
+
+const INSTANCE_ID = /^(i-[0-9a-f]+)-(?:enc|tpm)[0-9a-f]+$/;
+
+/** The frozen fields of a verified document, whatever the evaluation time. */
+export function describeVerified<Trust extends 'verified' | 'archived'>(
+  trust: Trust,
+  { document, links, now }: PreparedVerification,
+  { policy, findings, checks }: { policy: CompiledPolicy; findings: PolicyFindings; checks: readonly CheckName[] },
+): VerifiedFields & { readonly trust: Trust } {
+  const { debugMode, image } = findings;
+  return Object.freeze({
+    ...document,
+    trust,
+    verifiedAt: now,
+    debugMode,
+    image: image && Object.freeze({ index: image.index, name: image.name }),
+    instanceId: document.moduleId.match(INSTANCE_ID)?.[1] ?? null,
+    region: regionOf(links),
+    chain: describeChain(links),
+    policyId: policy.id,
+    isCustomTrustAnchor: policy.isCustomTrustAnchor,
+    checks: Object.freeze([...checks]),
+  });
+}

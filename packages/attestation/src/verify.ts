@@ -1,0 +1,11 @@
+import { StrictChecklist } from './checks.ts';
+import type { Checklist } from './checks.ts';
+import type { CompiledPolicy, PolicyDigests, PolicyPreimages } from './compiled-policy.ts';
+import type { NitroCrypto, P384Key, SyncNitroCrypto } from './crypto.ts';
+import type { LinkCache } from './link-cache.ts';
+import { expectPublishedRoot } from './trust-anchor.ts';
+import { AWS_NITRO_ROOT_G1 } from './trust-anchor.ts';
+import { checkSignatures, conclude, prepare } from './verification.ts';
+import type { EvaluationTime, PreparedVerification } from './verification.ts';
+import { describeVerified } from './verified-document.ts';
+import type { ArchivedAttestationDocument, VerifiedAttestationDocument } from './verified-document.ts';

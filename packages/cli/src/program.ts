@@ -1,0 +1,50 @@
+import { NitroEnclavesError } from '@nitro-enclaves/core';
+import { Command, CommanderError } from 'commander';
+import type { CommandContext } from './command-context.ts';
+import { EXIT_CODE } from './exit-code.ts';
+import type { ExitCode } from './exit-code.ts';
+
+/** Adds one area's commands, such as `attestation verify`, to the program. */
+export type RegisterCommands = (program: Command, context: CommandContext) => void;
+
+/** Every area's commands, in the order in which `--help` lists them. */
+const AREAS: readonly RegisterCommands[] = [];
+
+/** Classes of errors (their names) that mean another exit code than {@link EXIT_CODE.INTERNAL}. */
+const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map([
+  ['AttestationError', EXIT_CODE.BAD_EVIDENCE],
+  ['PolicyError', EXIT_CODE.POLICY],
+  ['PolicyConfigurationError', EXIT_CODE.USAGE],
+]);
+
+function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODE.OK : EXIT_CODE.USAGE;
+  if (error instanceof NitroEnclavesError) return EXIT_CODES.get(error.name) ?? EXIT_CODE.BAD_EVIDENCE;
+  return error instanceof Error && 'syscall' in error ? EXIT_CODE.UNAVAILABLE : EXIT_CODE.INTERNAL;
+}
+
+/** One line for an error that is expected, the whole stack for a fault of this program. */
+function report(error: unknown, { stderr }: CommandContext): void {
+  if (error instanceof CommanderError) return;
+  if (error instanceof NitroEnclavesError) stderr.write(`error: ${error.message} (${error.code})\n`);
+  else if (error instanceof Error && 'syscall' in error) stderr.write(`error: ${error.message}\n`);
+  else stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+}
+
+/** Runs `nitro-enclaves` with `args` (without the program's own name). Never throws: it reports, and sets the exit code. */
+export async function run(args: readonly string[], context: CommandContext): Promise<void> {
+  const program = new Command('nitro-enclaves')
+    .description('AWS Nitro Enclaves: attestation, images, KMS policies, vsock and an emulator')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+    });
+  for (const register of AREAS) register(program, context);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    report(error, context);
+    context.exitWith(exitCodeOf(error));
+  }
+}
