@@ -5,7 +5,10 @@ import { defineConfig } from 'vitest/config';
 const alias = Object.fromEntries(
   readdirSync(new URL('packages', import.meta.url)).map((name) => [
     `@nitro-enclaves/${name}`,
-    new URL(name === 'attestation' ? `packages/${name}/src/node/index.ts` : `packages/${name}/src/index.ts`, import.meta.url).pathname,
+    new URL(
+      ['attestation', 'eif'].includes(name) ? `packages/${name}/src/node/index.ts` : `packages/${name}/src/index.ts`,
+      import.meta.url,
+    ).pathname,
   ]),
 );
 

@@ -1,0 +1,20 @@
+import type { Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { Platform, Sha384 } from '../platform.ts';
+
+function wrap(hash: Hash): Sha384 {
+  return {
+    update: (bytes) => {
+      hash.update(bytes);
+    },
+    copy: () => wrap(hash.copy()),
+    digest: () => hash.digest(),
+  };
+}
+
+/** OpenSSL's SHA-384 and zlib's CRC-32, through Node. */
+export const nodePlatform: Platform = {
+  createSha384: () => wrap(createHash('sha384')),
+  crc32: (bytes, previous) => crc32(bytes, previous),
+};
