@@ -1,0 +1,47 @@
+/** What the clock of requests is corrected on: any client of the AWS SDK. */
+export interface ClockCorrected {
+  readonly config: { systemClockOffset: number };
+}
+
+/** Told of what an operator should know and a caller need not handle. Never holds a secret. */
+export type WarningListener = (message: string) => void;
+
+/** From here on the local clock is corrected, in ms: the QEMU machine's NSM counts whole seconds. */
+const CORRECTED_SKEW_MS = 2000;
+/** From here on the local clock is worth a warning, in ms: SigV4 bears 5 minutes. */
+const WARNED_SKEW_MS = 30_000;
+
+/**
+ * Follows the NSM's clock, the only one that the parent cannot set (the timestamp that AWS signs), so that requests
+ * are signed at the right time even where the enclave's clock drifts.
+ */
+export class AttestedClock {
+  readonly #client: ClockCorrected | undefined;
+  readonly #warn: WarningListener;
+  #isWarned = false;
+
+  constructor(client: ClockCorrected | undefined, warn: WarningListener) {
+    this.#client = client;
+    this.#warn = warn;
+  }
+
+  /** Takes a document's `timestamp`, in ms since the epoch, that was asked for at `askedAt` and came now. */
+  observe(timestamp: number, askedAt: number): void {
+    const now = Date.now();
+    const skew = timestamp < askedAt ? timestamp - askedAt : Math.max(timestamp - now, 0);
+    const isStray = Math.abs(skew) >= CORRECTED_SKEW_MS;
+    if (this.#client !== undefined) this.#client.config.systemClockOffset = isStray ? skew : 0;
+    this.#warnOnce(skew);
+  }
+
+  #warnOnce(skew: number): void {
+    const isStray = Math.abs(skew) >= WARNED_SKEW_MS;
+    if (isStray && !this.#isWarned) {
+      const direction = skew > 0 ? 'behind' : 'ahead of';
+      this.#warn(
+        `the local clock is ${Math.round(Math.abs(skew) / 1000)} s ${direction} the NSM's: set it (chrony with /dev/ptp0), or KMS will refuse signatures`,
+      );
+    }
+    this.#isWarned = isStray;
+  }
+}

@@ -1,0 +1,197 @@
+import type { ServiceInputTypes, ServiceOutputTypes } from '@aws-sdk/client-kms';
+import type { HandlerExecutionContext, InitializeHandler, Pluggable } from '@smithy/types';
+import { openEnvelope } from '../envelope/open.ts';
+import { KmsRecipientError } from '../error.ts';
+import { explainKmsError } from '../explain.ts';
+import type { ClockCorrected, WarningListener } from './attested-clock.ts';
+import { AttestedClock } from './attested-clock.ts';
+import type { KeyPinning } from './key-pinning.ts';
+import { expectKeyAsked, expectPinnedKey } from './key-pinning.ts';
+import type { RecipientOperation } from './operations.ts';
+import { RECIPIENT_OPERATIONS } from './operations.ts';
+import type { OwnDocument } from './own-document.ts';
+import { readOwnDocument } from './own-document.ts';
+import type { RecipientKey } from './recipient-key.ts';
+import type { RecipientKeyPoolOptions } from './recipient-key-pool.ts';
+import { RecipientKeyPool } from './recipient-key-pool.ts';
+import type { RecipientFields } from './secret-checks.ts';
+
+/** Lets a Decrypt leave the choice of the key to the ciphertext: whoever stores it can swap in one of their own. */
+export const allowAnyKey: unique symbol = Symbol('allowAnyKey');
+
+/**
+ * Gives a fresh attestation document (1 to 262 144 bytes) with `publicKey` (SubjectPublicKeyInfo of an RSA-2048 key, DER,
+ * 294 bytes) as its `public_key`: `nsm.attestation` in an enclave, `nitro-tpm-attest` on an instance with NitroTPM.
+ */
+export type Attest = (request: { readonly publicKey: Uint8Array; readonly signal: AbortSignal }) => Promise<Uint8Array>;
+
+/** Options of {@link recipient}. */
+export interface RecipientOptions extends RecipientKeyPoolOptions {
+  readonly attest: Attest;
+  /** ARNs of the only keys whose answers are taken. Default: the key that each input names. */
+  readonly keys?: readonly string[];
+  /** Longest that one `attest` may take, in ms. Default 10 000. */
+  readonly attestTimeout?: number;
+  /** The client whose request clock follows the NSM's. */
+  readonly correctClockOf?: ClockCorrected;
+  /** Default: `process.emitWarning`. */
+  readonly onWarning?: WarningListener;
+  /** @deprecated Greppable opt-in: see {@link allowAnyKey}. */
+  readonly [allowAnyKey]?: true;
+}
+
+interface AttestedCall {
+  readonly key: RecipientKey;
+  readonly document: Uint8Array;
+  readonly own: OwnDocument | undefined;
+}
+
+/** What one plugin keeps between calls. */
+class RecipientSession {
+  readonly pinning: KeyPinning;
+  readonly #attest: Attest;
+  readonly #attestTimeout: number;
+  readonly #keys: RecipientKeyPool;
+  readonly #clock: AttestedClock;
+
+  constructor(options: RecipientOptions) {
+    const { attest, keys, attestTimeout = 10_000, correctClockOf, onWarning = warnProcess } = options;
+    if (typeof attest !== 'function')
+      throw new TypeError('expected recipient({ attest }) to be a function that gives an attestation document');
+    this.pinning = { keys, allowAnyKey: options[allowAnyKey] === true };
+    this.#attest = attest;
+    this.#attestTimeout = attestTimeout;
+    this.#keys = new RecipientKeyPool(options);
+    this.#clock = new AttestedClock(correctClockOf, onWarning);
+  }
+
+  /** A document of its own for every call: KMS lets a document live as long as its leaf certificate. */
+  async attest(): Promise<AttestedCall> {
+    const key = await this.#keys.take();
+    const askedAt = Date.now();
+    const document = await this.#requestDocument(key.publicKey);
+    const own = readOwnDocument(document);
+    if (own !== undefined) this.#clock.observe(own.timestamp, askedAt);
+    return { key, document, own };
+  }
+
+  async #requestDocument(publicKey: Uint8Array): Promise<Uint8Array> {
+    try {
+      return await withDeadline(this.#attestTimeout, (signal) => this.#attest({ publicKey, signal }));
+    } catch (cause) {
+      throw new KmsRecipientError(
+        'ATTESTATION_FAILED',
+        'expected an attestation document for the call to KMS, got none: is the NSM there (nitro-enclaves doctor)?',
+        { cause },
+      );
+    }
+  }
+}
+
+/** Ends the wait at the deadline even where `body` does not heed its signal. */
+async function withDeadline<T>(timeout: number, body: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const deadline = new AbortController();
+  const expired = new Promise<never>((_, reject) => {
+    deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true });
+  });
+  const timer = setTimeout(() => deadline.abort(new Error(`no answer within ${timeout} ms`)), timeout);
+  try {
+    return await Promise.race([body(deadline.signal), expired]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function warnProcess(message: string): void {
+  process.emitWarning(message, { code: 'NITRO_ENCLAVES_KMS' });
+}
+
+function expectOwnRecipient({ Recipient }: RecipientFields): void {
+  if (Recipient === undefined) return;
+  throw new KmsRecipientError(
+    'RECIPIENT_ALREADY_SET',
+    'expected an input without Recipient, found one: recipient() attests each call itself',
+  );
+}
+
+/**
+ * KMS leaves the secret out of a sealed answer. One in the clear was seen by whoever carried it, and an answer without an
+ * envelope is what a caller without attestation gets.
+ */
+function sealedSecret(output: RecipientFields, { secretField }: RecipientOperation): Uint8Array {
+  const clear = output[secretField];
+  const isClear = clear !== undefined && clear.length > 0;
+  clear?.fill(0);
+  const { CiphertextForRecipient } = output;
+  if (CiphertextForRecipient !== undefined && !isClear) return CiphertextForRecipient;
+  throw new KmsRecipientError(
+    'ANSWER_NOT_SEALED',
+    `expected CiphertextForRecipient and no ${secretField}, found ${isClear ? `${secretField} in the clear` : 'neither'}: this answer does not come from an attested call to KMS`,
+  );
+}
+
+async function openAnswer<Output extends object>(
+  output: Output & RecipientFields,
+  call: { key: RecipientKey; input: RecipientFields; operation: RecipientOperation; pinning: KeyPinning },
+): Promise<Output> {
+  const { key, input, operation, pinning } = call;
+  const sealed = sealedSecret(output, operation);
+  if (operation.hasKey) expectKeyAsked(input, output, pinning);
+  const secret = await openEnvelope(sealed, key);
+  try {
+    operation.check(secret, input, output);
+  } catch (error) {
+    secret.fill(0);
+    throw error;
+  }
+  return { ...output, [operation.secretField]: secret, CiphertextForRecipient: undefined };
+}
+
+/** Inputs and outputs of the five operations, read by the names that they share. */
+function fieldsOf(value: object): RecipientFields {
+  return value;
+}
+
+function attested(
+  session: RecipientSession,
+  next: InitializeHandler<ServiceInputTypes, ServiceOutputTypes>,
+  operation: RecipientOperation,
+): InitializeHandler<ServiceInputTypes, ServiceOutputTypes> {
+  return async (args) => {
+    const input = fieldsOf(args.input);
+    expectOwnRecipient(input);
+    if (operation.hasKey) expectPinnedKey(input, session.pinning);
+    const { key, document, own } = await session.attest();
+    const Recipient = { AttestationDocument: document, KeyEncryptionAlgorithm: 'RSAES_OAEP_SHA_256' as const };
+    try {
+      const result = await next({ ...args, input: { ...args.input, Recipient } });
+      const output = await openAnswer(result.output, { key, input, operation, pinning: session.pinning });
+      return { ...result, output };
+    } catch (error) {
+      throw explainKmsError(error, own);
+    }
+  };
+}
+
+/**
+ * A plugin for the AWS SDK's `KMSClient` (and `KMS`): Decrypt, GenerateDataKey, GenerateDataKeyPair, GenerateRandom and
+ * DeriveSharedSecret carry a fresh attestation document, and their answers, sealed to a key that exists only in this
+ * process, are opened: `Plaintext`, `PrivateKeyPlaintext` and `SharedSecret` are there as if nothing had happened. Any
+ * answer that was not sealed, is not from the key asked for, or is not what was asked for, is refused.
+ * Source: KMS Developer Guide, "How AWS Nitro Enclaves uses AWS KMS"; KMS API reference, "RecipientInfo".
+ * @throws {KmsRecipientError} from the commands; errors of KMS keep their class and name, with an explanation added.
+ */
+export function recipient(options: RecipientOptions): Pluggable<ServiceInputTypes, ServiceOutputTypes> {
+  const session = new RecipientSession(options);
+  return {
+    applyToStack: (stack) => {
+      stack.add(
+        (next: InitializeHandler<ServiceInputTypes, ServiceOutputTypes>, context: HandlerExecutionContext) => {
+          const operation = RECIPIENT_OPERATIONS.get(context.commandName ?? '');
+          return operation === undefined ? next : attested(session, next, operation);
+        },
+        { step: 'initialize', name: 'nitroEnclavesRecipient', priority: 'low' },
+      );
+    },
+  };
+}
