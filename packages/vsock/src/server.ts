@@ -1,0 +1,171 @@
+import { EventEmitter } from 'node:events';
+import type { VsockAddress } from './address.ts';
+import { expectListenable, VMADDR_CID_ANY } from './address.ts';
+import type { Arrival, Listener, OpenListener } from './listener.ts';
+import type { VsockSocket } from './socket.ts';
+import type { VsockDrop, VsockListenOptions, VsockServer, VsockServerEvents, VsockServerOptions } from './transport.ts';
+
+const DEFAULT_BACKLOG = 511;
+const DEFAULT_DRAIN_TIMEOUT_MS = 5000;
+
+function serverError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/** The one server of all transports: whom to let in, how many, and how to stop; how to listen is the transport's part. */
+export class ConnectionServer extends EventEmitter<VsockServerEvents> implements VsockServer {
+  maxConnections: number | undefined;
+  readonly #open: OpenListener;
+  readonly #allowedCids: ReadonlySet<number> | undefined;
+  readonly #allowHalfOpen: boolean;
+  readonly #sockets = new Set<VsockSocket>();
+  #state: 'idle' | 'opening' | 'listening' | 'closing' = 'idle';
+  #listener: Listener | undefined;
+  #referenced = true;
+  #stopWatchingSignal = (): void => {};
+
+  constructor(open: OpenListener, options: VsockServerOptions, handler?: (socket: VsockSocket) => void) {
+    super();
+    this.#open = open;
+    this.#allowedCids = options.allowedCids === undefined ? undefined : new Set(options.allowedCids);
+    this.#allowHalfOpen = options.allowHalfOpen ?? false;
+    this.maxConnections = options.maxConnections;
+    if (handler !== undefined) this.on('connection', handler);
+  }
+
+  get listening(): boolean {
+    return this.#state === 'listening';
+  }
+
+  async listen({ port, cid = VMADDR_CID_ANY, backlog = DEFAULT_BACKLOG, signal }: VsockListenOptions): Promise<this> {
+    expectListenable({ cid, port });
+    if (this.#state !== 'idle') {
+      throw serverError('ERR_SERVER_ALREADY_LISTEN', 'expected a server that does not listen: close it first');
+    }
+    this.#state = 'opening';
+    await this.#start({ port, cid, backlog });
+    this.#watchSignal(signal);
+    return this;
+  }
+
+  address(): VsockAddress | null {
+    return this.#listener?.address ?? null;
+  }
+
+  getConnections(callback: (error: Error | null, count: number) => void): this {
+    process.nextTick(callback, null, this.#sockets.size);
+    return this;
+  }
+
+  close(callback?: (error?: Error) => void): this {
+    if (this.#state === 'idle') {
+      if (callback !== undefined) {
+        process.nextTick(callback, serverError('ERR_SERVER_NOT_RUNNING', 'expected a server that listens'));
+      }
+      return this;
+    }
+    if (callback !== undefined) this.once('close', () => callback());
+    if (this.#state !== 'closing') this.#stop();
+    return this;
+  }
+
+  async drain({ timeout = DEFAULT_DRAIN_TIMEOUT_MS }: { timeout?: number } = {}): Promise<void> {
+    if (this.#state === 'idle') return;
+    const deadline = setTimeout(() => this.#destroySockets(), timeout);
+    await new Promise<void>((resolve) => this.close(() => resolve()));
+    clearTimeout(deadline);
+  }
+
+  ref(): this {
+    this.#referenced = true;
+    this.#listener?.ref();
+    return this;
+  }
+
+  unref(): this {
+    this.#referenced = false;
+    this.#listener?.unref();
+    return this;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
+  }
+
+  async #start(address: { port: number; cid: number; backlog: number }): Promise<void> {
+    try {
+      this.#listener = await this.#open(
+        { ...address, allowHalfOpen: this.#allowHalfOpen },
+        { arrival: (arrival) => this.#admit(arrival), error: (error) => this.emit('error', error) },
+      );
+    } catch (error) {
+      this.#state = 'idle';
+      throw error;
+    }
+    if (!this.#referenced) this.#listener.unref();
+    this.#state = 'listening';
+    this.emit('listening');
+  }
+
+  #watchSignal(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    const close = (): void => {
+      this.close();
+    };
+    if (signal.aborted) close();
+    signal.addEventListener('abort', close, { once: true });
+    this.#stopWatchingSignal = () => signal.removeEventListener('abort', close);
+  }
+
+  #admit(arrival: Arrival): void {
+    const reason = this.#reasonToRefuse(arrival);
+    if (reason !== undefined) {
+      arrival.refuse();
+      this.emit('drop', describeDrop(arrival, reason));
+      return;
+    }
+    const socket = arrival.accept();
+    this.#sockets.add(socket);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#finishClosing();
+    });
+    this.emit('connection', socket);
+  }
+
+  #reasonToRefuse({ remote }: Arrival): VsockDrop['reason'] | undefined {
+    if (this.#allowedCids !== undefined && !this.#allowedCids.has(remote.cid)) return 'cid-not-allowed';
+    if (this.maxConnections !== undefined && this.#sockets.size >= this.maxConnections) return 'too-many-connections';
+    return undefined;
+  }
+
+  #stop(): void {
+    this.#state = 'closing';
+    this.#stopWatchingSignal();
+    const released = () => {
+      this.#listener = undefined;
+      this.#finishClosing();
+    };
+    this.#listener?.close().then(released, released);
+  }
+
+  #destroySockets(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #finishClosing(): void {
+    if (this.#state !== 'closing' || this.#listener !== undefined || this.#sockets.size > 0) return;
+    this.#state = 'idle';
+    this.emit('close');
+  }
+}
+
+function describeDrop({ remote, local }: Arrival, reason: VsockDrop['reason']): VsockDrop {
+  return {
+    remoteCid: remote.cid,
+    remotePort: remote.port,
+    localCid: local.cid,
+    localPort: local.port,
+    reason,
+  };
+}
