@@ -9,10 +9,14 @@ const args = rest[0] === '--' ? rest.slice(1) : rest;
 
 /** Runs pnpm through npm, which every machine with Node has; ends this process when it fails. */
 function pnpm(...pnpmArgs) {
-  const { status, error } = spawnSync('npm', ['exec', '--yes', `--package=${packageManager}`, '--', 'pnpm', ...pnpmArgs], {
-    cwd: new URL('..', import.meta.url),
-    stdio: 'inherit',
-  });
+  const { status, error } = spawnSync(
+    'npm',
+    ['exec', '--yes', `--package=${packageManager}`, '--', 'pnpm', ...pnpmArgs],
+    {
+      cwd: new URL('..', import.meta.url),
+      stdio: 'inherit',
+    },
+  );
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);
 }
