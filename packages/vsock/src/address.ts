@@ -51,3 +51,8 @@ export function expectListenable({ cid, port }: VsockAddress): void {
   expectUnsigned('cid', cid, 0, VMADDR_CID_ANY);
   expectUnsigned('port', port, 0, VMADDR_PORT_ANY);
 }
+
+/** Refuses what no machine has as its own CID: the reserved 0 and 1, and VMADDR_CID_ANY. */
+export function expectMachine(cid: number): void {
+  expectUnsigned('cid', cid, VMADDR_CID_HOST, VMADDR_CID_ANY - 1);
+}

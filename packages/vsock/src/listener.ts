@@ -1,5 +1,5 @@
-import type { Endpoints, VsockSocket } from './socket.ts';
 import type { VsockAddress } from './address.ts';
+import type { Endpoints, VsockSocket } from './socket.ts';
 
 /** A connection that has arrived and is not yet anybody's: exactly one of the two must be called, at once. */
 export interface Arrival extends Endpoints {

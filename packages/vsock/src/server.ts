@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import type { VsockAddress } from './address.ts';
 import { expectListenable, VMADDR_CID_ANY } from './address.ts';
@@ -65,7 +66,8 @@ export class ConnectionServer extends EventEmitter<VsockServerEvents> implements
       return this;
     }
     if (callback !== undefined) this.once('close', () => callback());
-    if (this.#state !== 'closing') this.#stop();
+    if (this.#state === 'listening') this.#stop();
+    this.#state = 'closing';
     return this;
   }
 
@@ -93,18 +95,31 @@ export class ConnectionServer extends EventEmitter<VsockServerEvents> implements
   }
 
   async #start(address: { port: number; cid: number; backlog: number }): Promise<void> {
+    const context = new AsyncResource('VSOCKSERVER');
     try {
       this.#listener = await this.#open(
         { ...address, allowHalfOpen: this.#allowHalfOpen },
-        { arrival: (arrival) => this.#admit(arrival), error: (error) => this.emit('error', error) },
+        {
+          // As in net.Server, connections arrive in the async context of whoever listens, not of whoever came before.
+          arrival: (arrival) => context.runInAsyncScope(() => this.#admit(arrival)),
+          error: (error) => this.emit('error', error),
+        },
       );
     } catch (error) {
+      const closing = this.#closeRequested();
       this.#state = 'idle';
+      if (closing) this.emit('close');
       throw error;
     }
     if (!this.#referenced) this.#listener.unref();
+    if (this.#closeRequested()) return this.#stop();
     this.#state = 'listening';
     this.emit('listening');
+  }
+
+  /** Whether `close` was called since the listener began to open. */
+  #closeRequested(): boolean {
+    return this.#state === 'closing';
   }
 
   #watchSignal(signal: AbortSignal | undefined): void {
@@ -118,6 +133,10 @@ export class ConnectionServer extends EventEmitter<VsockServerEvents> implements
   }
 
   #admit(arrival: Arrival): void {
+    if (this.#state !== 'listening') {
+      arrival.refuse();
+      return;
+    }
     const reason = this.#reasonToRefuse(arrival);
     if (reason !== undefined) {
       arrival.refuse();
@@ -142,6 +161,7 @@ export class ConnectionServer extends EventEmitter<VsockServerEvents> implements
   #stop(): void {
     this.#state = 'closing';
     this.#stopWatchingSignal();
+    this.#stopWatchingSignal = () => {};
     const released = () => {
       this.#listener = undefined;
       this.#finishClosing();

@@ -1,0 +1,82 @@
+import { connect } from 'node:net';
+import { resolve as resolvePath } from 'node:path';
+import { expectDestination, expectMachine, VMADDR_CID_LOCAL } from './address.ts';
+import { attemptConnect } from './deadline.ts';
+import { errorCode, vsockError } from './error.ts';
+import { ConnectionServer } from './server.ts';
+import type { VsockSocket } from './socket.ts';
+import { attachEndpoints } from './socket.ts';
+import type { Transport, VsockConnectOptions, VsockServer, VsockServerOptions } from './transport.ts';
+import { discountWritten } from './unix-count.ts';
+import { ephemeralPort, expectShortPath, socketPath } from './unix-folder.ts';
+import type { UnixMachine } from './unix-listener.ts';
+import { openUnixListener } from './unix-listener.ts';
+import { encodePreface, PREFACE_LENGTH } from './unix-preface.ts';
+
+const FULL_BACKLOG_RETRY_MS = 10;
+
+/** Which machine this is, and where the sockets of all machines are. */
+export interface UnixTransportOptions {
+  /** Folder of the socket files; every machine of one emulation uses the same. Made (mode 0700) when first listened in. */
+  folder: string;
+  /** CID of this machine: 3 for the parent instance, 4 and up for enclaves. */
+  cid: number;
+}
+
+/**
+ * A transport without AF_VSOCK: each listener is a Unix socket `<cid>.<port>` in a folder. For emulation and tests, on
+ * every system that has Unix sockets. Whoever can open the folder can pose as any CID.
+ * @throws {RangeError} when `cid` is none a machine can have, or (`ENAMETOOLONG`) the folder's path is too long.
+ */
+export function unixTransport({ folder, cid }: UnixTransportOptions): Transport {
+  expectMachine(cid);
+  const machine = { folder: resolvePath(folder), cid };
+  expectShortPath(machine.folder);
+  return {
+    localCid: cid,
+    connect: async (options) => connectUnix(machine, options),
+    createServer: (options: VsockServerOptions = {}, handler?: (socket: VsockSocket) => void): VsockServer =>
+      new ConnectionServer((request, events) => openUnixListener(machine, request, events), options, handler),
+  };
+}
+
+async function connectUnix(machine: UnixMachine, options: VsockConnectOptions): Promise<VsockSocket> {
+  expectDestination(options);
+  const { cid, port, allowHalfOpen = false } = options;
+  const loopback = cid === VMADDR_CID_LOCAL;
+  const path = socketPath(machine.folder, { cid: loopback ? machine.cid : cid, port });
+  const remote = { cid, port };
+  return attemptConnect<VsockSocket>(remote, options, (outcome) => {
+    let retry: NodeJS.Timeout | undefined;
+    const open = () => {
+      const socket = connect({ path, allowHalfOpen });
+      const fail = (error: Error): void => {
+        // EAGAIN: the listener's queue is full, which a vsock listener answers by letting us wait.
+        if (errorCode(error) === 'EAGAIN') retry = setTimeout(begin, FULL_BACKLOG_RETRY_MS);
+        else outcome.reject(connectError(error, remote));
+      };
+      socket.once('error', fail);
+      socket.once('connect', () => {
+        socket.off('error', fail);
+        const local = { cid: loopback ? VMADDR_CID_LOCAL : machine.cid, port: ephemeralPort() };
+        socket.write(encodePreface({ remote: local, dialledCid: cid }));
+        outcome.resolve(attachEndpoints(discountWritten(socket, PREFACE_LENGTH), { remote, local }));
+      });
+      return socket;
+    };
+    let socket = open();
+    const begin = (): void => {
+      socket = open();
+    };
+    return () => {
+      clearTimeout(retry);
+      socket.destroy();
+    };
+  });
+}
+
+/** No file at all is what an address without a listener looks like in a folder. */
+function connectError(error: Error, address: { cid: number; port: number }): Error {
+  const code = errorCode(error) ?? 'EIO';
+  return vsockError({ code: code === 'ENOENT' ? 'ECONNREFUSED' : code, syscall: 'connect', address }, error);
+}
