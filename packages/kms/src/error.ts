@@ -30,12 +30,7 @@ export type KmsTransportErrorCode =
 export class KmsTransportError extends NitroEnclavesError<KmsTransportErrorCode> {}
 
 /** Why data was not encrypted or decrypted. */
-export type DataErrorCode =
-  | 'CONTEXT_FIELD_MISSING'
-  | 'CONTEXT_MISMATCH'
-  | 'MESSAGE_TOO_LARGE'
-  | 'MESSAGE_REFUSED'
-  | 'DATA_OPTION';
+export type DataErrorCode = 'CONTEXT_FIELD_MISSING' | 'CONTEXT_MISMATCH' | 'MESSAGE_REFUSED';
 
 /** Data could not be encrypted, or a message is not one that this enclave may open. No plaintext of it is released. */
 export class DataError extends NitroEnclavesError<DataErrorCode> {}

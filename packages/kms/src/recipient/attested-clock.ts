@@ -1,10 +1,9 @@
+import type { WarningListener } from '../warning.ts';
+
 /** What the clock of requests is corrected on: any client of the AWS SDK. */
 export interface ClockCorrected {
   readonly config: { systemClockOffset: number };
 }
-
-/** Told of what an operator should know and a caller need not handle. Never holds a secret. */
-export type WarningListener = (message: string) => void;
 
 /** From here on the local clock is corrected, in ms: the QEMU machine's NSM counts whole seconds. */
 const CORRECTED_SKEW_MS = 2000;

@@ -3,7 +3,9 @@ import type { HandlerExecutionContext, InitializeHandler, Pluggable } from '@smi
 import { openEnvelope } from '../envelope/open.ts';
 import { KmsRecipientError } from '../error.ts';
 import { explainKmsError } from '../explain.ts';
-import type { ClockCorrected, WarningListener } from './attested-clock.ts';
+import type { WarningListener } from '../warning.ts';
+import { warnProcess } from '../warning.ts';
+import type { ClockCorrected } from './attested-clock.ts';
 import { AttestedClock } from './attested-clock.ts';
 import type { KeyPinning } from './key-pinning.ts';
 import { expectKeyAsked, expectPinnedKey } from './key-pinning.ts';
@@ -100,10 +102,6 @@ async function withDeadline<T>(timeout: number, body: (signal: AbortSignal) => P
   } finally {
     clearTimeout(timer);
   }
-}
-
-function warnProcess(message: string): void {
-  process.emitWarning(message, { code: 'NITRO_ENCLAVES_KMS' });
 }
 
 function expectOwnRecipient({ Recipient }: RecipientFields): void {
