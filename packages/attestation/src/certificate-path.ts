@@ -1,3 +1,4 @@
+import type { BasicConstraints, Certificate, KeyUsage } from '@nitro-enclaves/core';
 import {
   authorityKeyIdentifier,
   basicConstraints,
@@ -8,9 +9,8 @@ import {
   parseCertificate,
   subjectKeyIdentifier,
 } from '@nitro-enclaves/core';
-import type { BasicConstraints, Certificate, KeyUsage } from '@nitro-enclaves/core';
-import { AttestationError, at } from './error.ts';
 import type { AttestationErrorCode } from './error.ts';
+import { AttestationError, at } from './error.ts';
 import { isOnCurve, isSignatureInRange, isUncompressedPoint, P384_FIELD_BYTES } from './p384.ts';
 
 /** A certificate of a path with what the checks read in it; made once for each certificate. */
@@ -47,15 +47,24 @@ function refuse(code: AttestationErrorCode, path: string, sentence: string): nev
 /** Another algorithm, or a parameter, is a weaker signature, or a second encoding of the same certificate. */
 function checkSignatureAlgorithm({ signatureAlgorithm }: Certificate, path: string): void {
   if (signatureAlgorithm.algorithm === ECDSA_WITH_SHA384 && signatureAlgorithm.parameters === undefined) return;
-  refuse('PATH_SIGNATURE_ALGORITHM', path, `expected ecdsa-with-SHA384 without parameters, found ${signatureAlgorithm.algorithm}`);
+  refuse(
+    'PATH_SIGNATURE_ALGORITHM',
+    path,
+    `expected ecdsa-with-SHA384 without parameters, found ${signatureAlgorithm.algorithm}`,
+  );
 }
 
 /** A point off the curve is in a smaller group, whose signatures can be forged. */
 function checkPublicKey({ publicKeyAlgorithm, publicKey }: Certificate, path: string): void {
   if (!bytesEqual(publicKeyAlgorithm.encoded, P384_KEY_ALGORITHM)) {
-    refuse('PATH_KEY_ALGORITHM', path, `expected an EC key on secp384r1, found ${publicKeyAlgorithm.algorithm} or another curve`);
+    refuse(
+      'PATH_KEY_ALGORITHM',
+      path,
+      `expected an EC key on secp384r1, found ${publicKeyAlgorithm.algorithm} or another curve`,
+    );
   }
-  if (!isUncompressedPoint(publicKey)) refuse('PATH_KEY_POINT', path, 'expected the key as an uncompressed point of 97 bytes');
+  if (!isUncompressedPoint(publicKey))
+    refuse('PATH_KEY_POINT', path, 'expected the key as an uncompressed point of 97 bytes');
   if (!isOnCurve(publicKey)) refuse('PATH_KEY_NOT_ON_CURVE', path, 'expected the key to be a point of the curve');
 }
 
@@ -66,7 +75,8 @@ export function readPathCertificate(encoded: Uint8Array, path: string): PathCert
     checkSignatureAlgorithm(certificate, path);
     checkPublicKey(certificate, path);
     const signature = decodeEcdsaSignature(certificate.signature, P384_FIELD_BYTES);
-    if (!isSignatureInRange(signature)) refuse('PATH_SIGNATURE_RANGE', path, 'expected r and s from 1 to the group order');
+    if (!isSignatureInRange(signature))
+      refuse('PATH_SIGNATURE_RANGE', path, 'expected r and s from 1 to the group order');
     return {
       certificate,
       constraints: basicConstraints(certificate),
@@ -111,13 +121,18 @@ export function checkConstraints({ own: { constraints }, authoritiesBelow, isLea
   }
   if (!constraints.isCa) refuse('PATH_NOT_CA', path, 'expected an authority (CA:TRUE), found CA:FALSE');
   if (constraints.pathLength !== undefined && authoritiesBelow > constraints.pathLength) {
-    refuse('PATH_LENGTH', path, `expected at most ${constraints.pathLength} authorities below, found ${authoritiesBelow}`);
+    refuse(
+      'PATH_LENGTH',
+      path,
+      `expected at most ${constraints.pathLength} authorities below, found ${authoritiesBelow}`,
+    );
   }
 }
 
 function checkLeafConstraints(constraints: BasicConstraints | undefined, path: string): void {
   if (constraints?.isCa) refuse('PATH_LEAF_IS_CA', path, 'expected the leaf to be no authority, found CA:TRUE');
-  if (constraints?.pathLength !== undefined) refuse('PATH_LEAF_PATH_LENGTH', path, 'expected the leaf to have no path length');
+  if (constraints?.pathLength !== undefined)
+    refuse('PATH_LEAF_PATH_LENGTH', path, 'expected the leaf to have no path length');
 }
 
 /** §3.2.3.3 and RFC 5280 §4.2.1.3. A key certified for one use must not serve another. */
@@ -145,9 +160,17 @@ export function checkValidity({ own: { certificate }, path }: PathLink, now: num
   const { notBefore, notAfter } = certificate;
   const isoNow = new Date(now).toISOString();
   if (now < notBefore) {
-    refuse('PATH_NOT_YET_VALID', path, `is valid from ${new Date(notBefore).toISOString()}, the evaluation time is ${isoNow}: check the clock`);
+    refuse(
+      'PATH_NOT_YET_VALID',
+      path,
+      `is valid from ${new Date(notBefore).toISOString()}, the evaluation time is ${isoNow}: check the clock`,
+    );
   }
   if (now > notAfter) {
-    refuse('PATH_EXPIRED', path, `was valid to ${new Date(notAfter).toISOString()}, the evaluation time is ${isoNow}: ask for a new document`);
+    refuse(
+      'PATH_EXPIRED',
+      path,
+      `was valid to ${new Date(notAfter).toISOString()}, the evaluation time is ${isoNow}: ask for a new document`,
+    );
   }
 }

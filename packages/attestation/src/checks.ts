@@ -1,8 +1,43 @@
+/** Name of one check. */
+export type CheckName =
+  | 'envelope'
+  | 'protected-header'
+  | 'unprotected-header'
+  | 'signature-form'
+  | 'payload'
+  | 'fields'
+  | 'trust-anchor'
+  | 'certificates'
+  | 'certificate-names'
+  | 'certificate-constraints'
+  | 'key-usage'
+  | 'critical-extensions'
+  | 'validity'
+  | 'certificate-signatures'
+  | 'signature'
+  | 'kind'
+  | 'unknown-fields'
+  | 'revocation'
+  | 'debug-mode'
+  | 'image'
+  | 'pcrs'
+  | 'locked-pcrs'
+  | 'instance'
+  | 'role'
+  | 'region'
+  | 'timestamp'
+  | 'freshness'
+  | 'public-key'
+  | 'user-data'
+  | 'binding'
+  | 'purpose';
+
 /** The checks of a verification in their order, each with the sentence that a report shows. */
-export const CHECKS = {
+export const CHECKS: Readonly<Record<CheckName, string>> = {
   envelope: 'The document is one COSE_Sign1, strictly encoded, with nothing before or after it',
   'protected-header': 'The signed header names ES384 and nothing else',
   'unprotected-header': 'The header that no signature covers is empty',
+  'signature-form': 'The signature is two numbers of 48 bytes in the range of P-384',
   payload: 'The payload is one strictly encoded CBOR map',
   fields: 'Every mandatory field is there, every field has its type and length',
   'trust-anchor': 'The chain begins with the pinned root certificate, byte for byte',
@@ -24,15 +59,13 @@ export const CHECKS = {
   instance: 'PCR4 is that of the stated parent instance',
   role: 'PCR3 is that of the stated IAM role',
   region: 'The chain is that of an allowed region',
-  freshness: 'The document is fresh',
+  timestamp: 'The document is not from the future',
+  freshness: 'The document answers the challenge, or is young enough',
   'public-key': 'The document carries the expected public key',
   'user-data': 'The document carries the expected user data',
   binding: 'The document is bound to the stated purpose and content',
   purpose: 'The document was not made for KMS',
-} as const satisfies Record<string, string>;
-
-/** Name of one check. */
-export type CheckName = keyof typeof CHECKS;
+};
 
 /** How one check came out. `not-reached`: an earlier failure left nothing to check. */
 export type CheckOutcome =

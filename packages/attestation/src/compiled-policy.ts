@@ -1,6 +1,7 @@
 import { parseCertificate } from '@nitro-enclaves/core';
 import type { DocumentKind } from './document.ts';
 import { PolicyConfigurationError } from './error.ts';
+import type { Binding, RevokedCertificate } from './policy.ts';
 import {
   allowAnyAge,
   allowAnyImage,
@@ -9,8 +10,17 @@ import {
   customTrustAnchor,
   DEFAULT_KIND,
 } from './policy.ts';
-import type { Binding, RevokedCertificate } from './policy.ts';
-import { BYTES, expectOnlyOptions, FLAG, isRecord, readDuration, readOption, readPcrValues, refusePolicy, TEXT } from './policy-values.ts';
+import {
+  BYTES,
+  expectOnlyOptions,
+  FLAG,
+  isRecord,
+  readDuration,
+  readOption,
+  readPcrValues,
+  refusePolicy,
+  TEXT,
+} from './policy-values.ts';
 import { BINDING_LABEL, purposePreimage, textPreimage } from './preimage.ts';
 import { AWS_NITRO_ROOT_G1 } from './trust-anchor.ts';
 
@@ -50,15 +60,14 @@ export interface CompiledPolicy {
   readonly preimages: PolicyPreimages;
 }
 
-/** Preimages of the values that a policy gives as text or content. */
-export interface PolicyPreimages {
-  readonly instanceId?: Uint8Array;
-  readonly roleArn?: Uint8Array;
-  readonly binding?: Uint8Array;
-}
+/** A rule whose value a policy gives as text or content: hashed with SHA-384 before it can be compared. */
+export type HashedRule = 'instanceId' | 'roleArn' | 'binding';
+
+/** What has to be hashed, by rule. */
+export type PolicyPreimages = ReadonlyMap<HashedRule, Uint8Array>;
 
 /** The digests of {@link PolicyPreimages}. */
-export type PolicyDigests = { readonly [Name in keyof PolicyPreimages]?: Uint8Array };
+export type PolicyDigests = ReadonlyMap<HashedRule, Uint8Array>;
 
 const MIN_NONCE_BYTES = 16;
 const MAX_NONCE_BYTES = 1024;
@@ -78,7 +87,9 @@ type Options = Record<PropertyKey, unknown>;
 
 function readKind(policy: Options): DocumentKind {
   const { kind = DEFAULT_KIND } = policy;
-  return kind === 'enclave' || kind === 'nitrotpm' ? kind : refusePolicy('POLICY_OPTION_TYPE', '.kind', "expected 'enclave' or 'nitrotpm'");
+  return kind === 'enclave' || kind === 'nitrotpm'
+    ? kind
+    : refusePolicy('POLICY_OPTION_TYPE', '.kind', "expected 'enclave' or 'nitrotpm'");
 }
 
 function isAllowed(policy: Options, option: symbol): boolean {
@@ -91,33 +102,52 @@ function readImage(image: unknown, index: number, kind: DocumentKind): CompiledI
   expectOnlyOptions(image, ['name', 'pcrs'], path);
   const pcrs = readPcrValues(image['pcrs'], `${path}.pcrs`, { allowZero: false });
   const missing = IMAGE_PCRS[kind].find((pcr) => !pcrs.has(pcr));
-  if (missing !== undefined) refusePolicy('POLICY_IMAGE_PCRS', path, `expected PCR${missing}, found none: an image is all of PCR${IMAGE_PCRS[kind].join(', PCR')}`);
+  if (missing !== undefined)
+    refusePolicy(
+      'POLICY_IMAGE_PCRS',
+      path,
+      `expected PCR${missing}, found none: an image is all of PCR${IMAGE_PCRS[kind].join(', PCR')}`,
+    );
   return { name: readOption(image['name'], `${path}.name`, TEXT) ?? null, index, pcrs };
 }
 
 function readImages(policy: Options, kind: DocumentKind): readonly CompiledImage[] | null {
   const { images } = policy;
   if (isAllowed(policy, allowAnyImage)) {
-    return images === undefined ? null : refusePolicy('POLICY_OPTION_TYPE', '.images', 'expected none beside allowAnyImage');
+    return images === undefined
+      ? null
+      : refusePolicy('POLICY_OPTION_TYPE', '.images', 'expected none beside allowAnyImage');
   }
   if (!Array.isArray(images) || images.length === 0) {
-    return refusePolicy('POLICY_IMAGE_MISSING', '.images', 'expected at least one image: name the PCRs of the releases that you trust');
+    return refusePolicy(
+      'POLICY_IMAGE_MISSING',
+      '.images',
+      'expected at least one image: name the PCRs of the releases that you trust',
+    );
   }
   return images.map((image, index) => readImage(image, index, kind));
 }
 
 /** Copies and checks a nonce. A short one can be guessed and asked for in advance. */
 export function readNonce(nonce: unknown, path: string): Uint8Array {
-  if (nonce instanceof Uint8Array && nonce.length >= MIN_NONCE_BYTES && nonce.length <= MAX_NONCE_BYTES) return nonce.slice();
+  if (nonce instanceof Uint8Array && nonce.length >= MIN_NONCE_BYTES && nonce.length <= MAX_NONCE_BYTES)
+    return nonce.slice();
   const found = nonce instanceof Uint8Array ? `${nonce.length} bytes` : typeof nonce;
-  return refusePolicy('POLICY_NONCE_LENGTH', path, `expected ${MIN_NONCE_BYTES} to ${MAX_NONCE_BYTES} random bytes, found ${found}`);
+  return refusePolicy(
+    'POLICY_NONCE_LENGTH',
+    path,
+    `expected ${MIN_NONCE_BYTES} to ${MAX_NONCE_BYTES} random bytes, found ${found}`,
+  );
 }
 
 function readFreshnessObject(freshness: Options): CompiledFreshness {
   const path = '.freshness';
   if ('nonce' in freshness) {
     expectOnlyOptions(freshness, ['nonce', 'clockSkew'], path);
-    const clockSkew = freshness['clockSkew'] === undefined ? DEFAULT_CLOCK_SKEW_MS : readDuration(freshness['clockSkew'], `${path}.clockSkew`);
+    const clockSkew =
+      freshness['clockSkew'] === undefined
+        ? DEFAULT_CLOCK_SKEW_MS
+        : readDuration(freshness['clockSkew'], `${path}.clockSkew`);
     return { rule: 'nonce', nonce: readNonce(freshness['nonce'], `${path}.nonce`), clockSkew };
   }
   expectOnlyOptions(freshness, ['maxAge', 'clockSkew'], path);
@@ -128,11 +158,17 @@ function readFreshnessObject(freshness: Options): CompiledFreshness {
 function readFreshness(policy: Options): CompiledFreshness {
   const { freshness } = policy;
   if (isAllowed(policy, allowAnyAge)) {
-    return freshness === undefined ? { rule: 'any' } : refusePolicy('POLICY_OPTION_TYPE', '.freshness', 'expected none beside allowAnyAge');
+    return freshness === undefined
+      ? { rule: 'any' }
+      : refusePolicy('POLICY_OPTION_TYPE', '.freshness', 'expected none beside allowAnyAge');
   }
   if (freshness === 'nonce') return { rule: 'nonce-per-call', clockSkew: DEFAULT_CLOCK_SKEW_MS };
   if (isRecord(freshness)) return readFreshnessObject(freshness);
-  return refusePolicy('POLICY_FRESHNESS_MISSING', '.freshness', 'expected { nonce } or { maxAge, clockSkew }: without one, an old document can be replayed');
+  return refusePolicy(
+    'POLICY_FRESHNESS_MISSING',
+    '.freshness',
+    'expected { nonce } or { maxAge, clockSkew }: without one, an old document can be replayed',
+  );
 }
 
 function readRegions(regions: unknown): readonly string[] | undefined {
@@ -154,7 +190,9 @@ function readRevokedCertificate(entry: unknown, index: number): RevokedCertifica
 
 function readRevoked(revoked: unknown): readonly RevokedCertificate[] {
   if (revoked === undefined) return [];
-  return Array.isArray(revoked) ? revoked.map(readRevokedCertificate) : refusePolicy('POLICY_OPTION_TYPE', '.revoked', 'expected an array');
+  return Array.isArray(revoked)
+    ? revoked.map(readRevokedCertificate)
+    : refusePolicy('POLICY_OPTION_TYPE', '.revoked', 'expected an array');
 }
 
 function readBinding(binding: unknown): Binding | undefined {
@@ -171,11 +209,11 @@ function readPreimages(policy: Options): PolicyPreimages {
   const instanceId = readOption(policy['instanceId'], '.instanceId', TEXT);
   const roleArn = readOption(policy['roleArn'], '.roleArn', TEXT);
   const binding = readBinding(policy['binding']);
-  return {
-    ...(instanceId !== undefined && { instanceId: textPreimage(instanceId) }),
-    ...(roleArn !== undefined && { roleArn: textPreimage(roleArn) }),
-    ...(binding !== undefined && { binding: purposePreimage(BINDING_LABEL, binding.purpose, binding.content) }),
-  };
+  const preimages = new Map<HashedRule, Uint8Array>();
+  if (instanceId !== undefined) preimages.set('instanceId', textPreimage(instanceId));
+  if (roleArn !== undefined) preimages.set('roleArn', textPreimage(roleArn));
+  if (binding !== undefined) preimages.set('binding', purposePreimage(BINDING_LABEL, binding.purpose, binding.content));
+  return preimages;
 }
 
 function readTrustAnchor(policy: Options): Uint8Array {
@@ -184,7 +222,11 @@ function readTrustAnchor(policy: Options): Uint8Array {
   try {
     return parseCertificate(anchor as Uint8Array).encoded;
   } catch (cause) {
-    throw new PolicyConfigurationError('POLICY_TRUST_ANCHOR', 'policy [customTrustAnchor]: expected a root certificate in DER', { cause });
+    throw new PolicyConfigurationError(
+      'POLICY_TRUST_ANCHOR',
+      'policy [customTrustAnchor]: expected a root certificate in DER',
+      { cause },
+    );
   }
 }
 
@@ -212,7 +254,11 @@ function compile(policy: Options, freshness: CompiledFreshness): CompiledPolicy 
 
 function expectPolicy(policy: unknown): Options {
   if (isRecord(policy)) return policy;
-  return refusePolicy('POLICY_NOT_AN_OBJECT', '', `expected an object that names an image and a freshness rule, found ${typeof policy}`);
+  return refusePolicy(
+    'POLICY_NOT_AN_OBJECT',
+    '',
+    `expected an object that names an image and a freshness rule, found ${typeof policy}`,
+  );
 }
 
 /** Checks that a policy is complete, and puts it in the form that the checks use. Wrong policies never verify anything. */
@@ -229,11 +275,23 @@ export function compileArchivePolicy(policy: unknown): CompiledPolicy {
   return { ...compile(options, { rule: 'any' }), allowKmsRecipientDocument: true };
 }
 
+/** The latest moment that a Date can hold, in ms since the epoch. */
+const LAST_MOMENT = 8.64e15;
+
+/** The evaluation time of a call: the clock is read once, here, and never again. */
+export function readEvaluationTime(now: unknown): number {
+  if (now === undefined) return Date.now();
+  if (typeof now === 'number' && now >= 0 && now <= LAST_MOMENT) return now;
+  return refusePolicy('POLICY_EVALUATION_TIME', '.now', 'expected ms since the epoch');
+}
+
 /** The policy with the nonce of one call. */
 export function withNonce(policy: CompiledPolicy, nonce: Uint8Array | undefined): CompiledPolicy {
   const { freshness } = policy;
   if (freshness.rule !== 'nonce-per-call') {
-    return nonce === undefined ? policy : refusePolicy('POLICY_OPTION_TYPE', '.nonce', "expected none: the verifier's freshness rule is another");
+    return nonce === undefined
+      ? policy
+      : refusePolicy('POLICY_OPTION_TYPE', '.nonce', "expected none: the verifier's freshness rule is another");
   }
   return { ...policy, freshness: { rule: 'nonce', nonce: readNonce(nonce, '.nonce'), clockSkew: freshness.clockSkew } };
 }

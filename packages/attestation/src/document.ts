@@ -78,7 +78,8 @@ function refuseType(path: string, expected: string, value: CborValue): never {
 
 function mandatory(payload: CborMap, name: string): CborValue {
   const path = `$.${name}`;
-  if (!payload.has(name)) throw new AttestationError('FIELD_MISSING', `expected the field ${path}, found none`, { path });
+  if (!payload.has(name))
+    throw new AttestationError('FIELD_MISSING', `expected the field ${path}, found none`, { path });
   return payload.get(name);
 }
 
@@ -86,34 +87,48 @@ function readModuleId(payload: CborMap): string {
   const moduleId = mandatory(payload, 'module_id');
   if (typeof moduleId !== 'string') return refuseType('$.module_id', 'text', moduleId);
   if (moduleId !== '') return moduleId;
-  throw new AttestationError('FIELD_MODULE_ID_EMPTY', 'expected $.module_id to be non-empty text', { path: '$.module_id' });
+  throw new AttestationError('FIELD_MODULE_ID_EMPTY', 'expected $.module_id to be non-empty text', {
+    path: '$.module_id',
+  });
 }
 
 function readDigest(payload: CborMap): 'SHA384' {
   const digest = mandatory(payload, 'digest');
   if (typeof digest !== 'string') return refuseType('$.digest', 'text', digest);
   if (digest === 'SHA384') return digest;
-  throw new AttestationError('FIELD_DIGEST', `expected $.digest to be SHA384, found ${JSON.stringify(digest.slice(0, 16))}`, {
-    path: '$.digest',
-  });
+  throw new AttestationError(
+    'FIELD_DIGEST',
+    `expected $.digest to be SHA384, found ${JSON.stringify(digest.slice(0, 16))}`,
+    {
+      path: '$.digest',
+    },
+  );
 }
 
 function readTimestamp(payload: CborMap): number {
   const timestamp = mandatory(payload, 'timestamp');
   if (typeof timestamp !== 'number') return refuseType('$.timestamp', 'an integer', timestamp);
   if (timestamp > 0) return timestamp;
-  throw new AttestationError('FIELD_TIMESTAMP', `expected $.timestamp to be above 0 ms, found ${timestamp}`, { path: '$.timestamp' });
+  throw new AttestationError('FIELD_TIMESTAMP', `expected $.timestamp to be above 0 ms, found ${timestamp}`, {
+    path: '$.timestamp',
+  });
 }
 
 function readPcr(index: number | string, value: CborValue, path: string): string {
   if (typeof index !== 'number' || index < 0 || index >= PCR_COUNT) {
-    throw new AttestationError('FIELD_PCR_INDEX', `expected PCR indexes from 0 to 31, found ${JSON.stringify(index)}`, { path });
+    throw new AttestationError('FIELD_PCR_INDEX', `expected PCR indexes from 0 to 31, found ${JSON.stringify(index)}`, {
+      path,
+    });
   }
   if (!(value instanceof Uint8Array)) return refuseType(`${path}[${index}]`, 'a byte string', value);
   if (value.length === PCR_BYTES) return encodeHex(value);
-  throw new AttestationError('FIELD_PCR_LENGTH', `expected PCR${index} to be 48 bytes (SHA384), found ${value.length}`, {
-    path: `${path}[${index}]`,
-  });
+  throw new AttestationError(
+    'FIELD_PCR_LENGTH',
+    `expected PCR${index} to be 48 bytes (SHA384), found ${value.length}`,
+    {
+      path: `${path}[${index}]`,
+    },
+  );
 }
 
 /** Never "16 PCRs": genuine documents list 16, 17, 24 and 32, whatever was locked. */
@@ -131,7 +146,9 @@ function readPcrs(payload: CborMap, name: string): Pcrs {
 
 function expectLength(bytes: Uint8Array, path: string, { min, max }: { min: number; max: number }): void {
   if (bytes.length >= min && bytes.length <= max) return;
-  throw new AttestationError('FIELD_LENGTH', `expected ${path} to have ${min} to ${max} bytes, found ${bytes.length}`, { path });
+  throw new AttestationError('FIELD_LENGTH', `expected ${path} to have ${min} to ${max} bytes, found ${bytes.length}`, {
+    path,
+  });
 }
 
 function readCertificate(value: CborValue, path: string): Uint8Array {
@@ -145,7 +162,11 @@ function readCaBundle(payload: CborMap): readonly Uint8Array[] {
   const values = mandatory(payload, 'cabundle');
   if (!Array.isArray(values)) return refuseType(path, 'an array', values);
   if (values.length < 1 || values.length > MAX_CABUNDLE) {
-    throw new AttestationError('FIELD_CABUNDLE_COUNT', `expected 1 to ${MAX_CABUNDLE} certificates in ${path}, found ${values.length}`, { path });
+    throw new AttestationError(
+      'FIELD_CABUNDLE_COUNT',
+      `expected 1 to ${MAX_CABUNDLE} certificates in ${path}, found ${values.length}`,
+      { path },
+    );
   }
   return Object.freeze(values.map((value, index) => readCertificate(value, `${path}[${index}]`)));
 }

@@ -1,5 +1,5 @@
-import { bytesEqual, decodeCbor, decodeCoseSign1 } from '@nitro-enclaves/core';
 import type { CborMap, CborValue, CoseSign1 } from '@nitro-enclaves/core';
+import { bytesEqual, decodeCbor, decodeCoseSign1 } from '@nitro-enclaves/core';
 import type { Checklist } from './checks.ts';
 import { AttestationError, at } from './error.ts';
 import { expectDocumentBytes, MAX_DOCUMENT_BYTES } from './input.ts';
@@ -34,12 +34,18 @@ function refuseProtectedHeader(header: Uint8Array): never {
   const decoded = at(path, () => decodeCbor(header, LIMITS));
   if (!(decoded instanceof Map) || decoded.get(ALGORITHM) !== ES384) {
     const found = decoded instanceof Map ? describeValue(decoded.get(ALGORITHM)) : describeValue(decoded);
-    throw new AttestationError('PROTECTED_HEADER_ALGORITHM', `expected the algorithm ES384 (-35), found ${found}`, { path });
+    throw new AttestationError('PROTECTED_HEADER_ALGORITHM', `expected the algorithm ES384 (-35), found ${found}`, {
+      path,
+    });
   }
   if (decoded.size > 1) {
-    throw new AttestationError('PROTECTED_HEADER_PARAMETER', 'expected no header parameter but alg, found more', { path });
+    throw new AttestationError('PROTECTED_HEADER_PARAMETER', 'expected no header parameter but alg, found more', {
+      path,
+    });
   }
-  throw new AttestationError('PROTECTED_HEADER_ENCODING', 'expected {1: -35} as a1013822, found another encoding', { path });
+  throw new AttestationError('PROTECTED_HEADER_ENCODING', 'expected {1: -35} as a1013822, found another encoding', {
+    path,
+  });
 }
 
 /** attestation_process.md §3.1. An algorithm of the sender's choice, or one that we do not check, is a way around the signature. */
@@ -50,19 +56,29 @@ function checkProtectedHeader({ protectedHeader }: CoseSign1): void {
 /** No signature covers this header: anything in it could be put there on the way, and makes two documents of one. */
 function checkUnprotectedHeader({ unprotectedBytes }: CoseSign1): void {
   if (bytesEqual(unprotectedBytes, EMPTY_MAP)) return;
-  throw new AttestationError('UNPROTECTED_HEADER_NOT_EMPTY', 'expected an empty unprotected header (a0), found another', {
-    path: '$.unprotected',
-  });
+  throw new AttestationError(
+    'UNPROTECTED_HEADER_NOT_EMPTY',
+    'expected an empty unprotected header (a0), found another',
+    {
+      path: '$.unprotected',
+    },
+  );
 }
 
 function decodePayload({ payload }: CoseSign1): CborMap {
   const path = '$.payload';
   if (payload.length < 1 || payload.length > MAX_PAYLOAD_BYTES) {
-    throw new AttestationError('PAYLOAD_LENGTH', `expected a payload of 1 to ${MAX_PAYLOAD_BYTES} bytes, found ${payload.length}`, { path });
+    throw new AttestationError(
+      'PAYLOAD_LENGTH',
+      `expected a payload of 1 to ${MAX_PAYLOAD_BYTES} bytes, found ${payload.length}`,
+      { path },
+    );
   }
   const decoded = at(path, () => decodeCbor(payload, LIMITS));
   if (decoded instanceof Map) return decoded;
-  throw new AttestationError('PAYLOAD_NOT_MAP', `expected a map as the payload, found ${describeValue(decoded)}`, { path });
+  throw new AttestationError('PAYLOAD_NOT_MAP', `expected a map as the payload, found ${describeValue(decoded)}`, {
+    path,
+  });
 }
 
 /** Decodes the COSE_Sign1 and its payload under the rules that need no key. */

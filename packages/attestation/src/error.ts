@@ -1,5 +1,5 @@
-import { CborError, CertificateError, CoseError, DerError, NitroEnclavesError } from '@nitro-enclaves/core';
 import type { CborErrorCode, CertificateErrorCode, CoseErrorCode, DerErrorCode } from '@nitro-enclaves/core';
+import { CborError, CertificateError, CoseError, DerError, NitroEnclavesError } from '@nitro-enclaves/core';
 
 /** Why the evidence itself is bad: malformed, forged, expired, or not signed by Nitro. */
 export type AttestationErrorCode =
@@ -93,6 +93,7 @@ export type PolicyConfigurationErrorCode =
   | 'POLICY_FRESHNESS_MISSING'
   | 'POLICY_NONCE_LENGTH'
   | 'POLICY_DURATION'
+  | 'POLICY_EVALUATION_TIME'
   | 'POLICY_TRUST_ANCHOR';
 
 /** The caller's policy is incomplete or wrong; thrown before the document is looked at. Never a verdict on a document. */

@@ -13,10 +13,16 @@ const TEXT_KINDS: readonly { pattern: RegExp; found: string; remedy: string }[] 
 /** Refuses what is plainly not a document, in a sentence that says what it is: most bad input is text. */
 export function expectDocumentBytes(input: Uint8Array): void {
   if (!(input instanceof Uint8Array)) {
-    throw new AttestationError('DOCUMENT_NOT_BYTES', `expected an attestation document as a Uint8Array, found ${typeof input}`);
+    throw new AttestationError(
+      'DOCUMENT_NOT_BYTES',
+      `expected an attestation document as a Uint8Array, found ${typeof input}`,
+    );
   }
   if (input.length === 0) {
-    throw new AttestationError('DOCUMENT_EMPTY', 'expected an attestation document, found no bytes at all: check what was read or received');
+    throw new AttestationError(
+      'DOCUMENT_EMPTY',
+      'expected an attestation document, found no bytes at all: check what was read or received',
+    );
   }
   if (input.length > MAX_DOCUMENT_BYTES) {
     throw new AttestationError(
@@ -34,5 +40,8 @@ function expectNotText(input: Uint8Array): void {
   const kind = TEXT_KINDS.find(({ pattern }) => pattern.test(text));
   const found = kind?.found ?? 'other text';
   const remedy = kind?.remedy ?? 'give the bytes that the NSM returned';
-  throw new AttestationError('DOCUMENT_IS_TEXT', `expected an attestation document (binary COSE_Sign1), found ${found}: ${remedy}`);
+  throw new AttestationError(
+    'DOCUMENT_IS_TEXT',
+    `expected an attestation document (binary COSE_Sign1), found ${found}: ${remedy}`,
+  );
 }

@@ -1,10 +1,18 @@
-import { bytesEqual, constantTimeEqual, decodeDistinguishedName, DER_TAG, DerError, DerReader, encodeHex } from '@nitro-enclaves/core';
+import {
+  bytesEqual,
+  constantTimeEqual,
+  DER_TAG,
+  DerError,
+  DerReader,
+  decodeDistinguishedName,
+  encodeHex,
+} from '@nitro-enclaves/core';
+import type { PathLink } from './certificate-path.ts';
 import type { Checklist } from './checks.ts';
 import type { CompiledImage, CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
 import type { AttestationDocument } from './document.ts';
-import { PolicyError } from './error.ts';
 import type { PolicyErrorCode } from './error.ts';
-import type { PathLink } from './certificate-path.ts';
+import { PolicyError } from './error.ts';
 import { ZERO_PCR } from './preimage.ts';
 
 /** What the policy checks judge: a document whose signatures all hold. */
@@ -48,7 +56,8 @@ function describePcr(document: AttestationDocument, index: number): string {
 function checkImage(document: AttestationDocument, images: readonly CompiledImage[]): CompiledImage {
   const match = images.find(({ pcrs }) => differingPcr(pcrs, document) === undefined);
   if (match !== undefined) return match;
-  const index = images.length === 1 && images[0] ? differingPcr(images[0].pcrs, document) : images[0]?.pcrs.keys().next().value;
+  const index =
+    images.length === 1 && images[0] ? differingPcr(images[0].pcrs, document) : images[0]?.pcrs.keys().next().value;
   const found = index === undefined ? '' : `, found PCR${index} ${describePcr(document, index)}`;
   return refuse('IMAGE_MISMATCH', '$.pcrs', `expected the PCRs of one of ${images.length} allowed images${found}`);
 }
@@ -57,7 +66,8 @@ function checkPcrs(document: AttestationDocument, expected: ReadonlyMap<number, 
   const index = differingPcr(expected, document);
   if (index === undefined) return;
   const path = `$.pcrs[${index}]`;
-  if (document.pcrs[index] === undefined) refuse('PCR_MISSING', path, 'expected a value, found none: only locked PCRs are listed');
+  if (document.pcrs[index] === undefined)
+    refuse('PCR_MISSING', path, 'expected a value, found none: only locked PCRs are listed');
   refuse('PCR_MISMATCH', path, `expected ${expected.get(index)}, found ${document.pcrs[index]}`);
 }
 
@@ -67,9 +77,14 @@ function checkAllPcrsLocked({ pcrs }: AttestationDocument): void {
   if (count !== 32) refuse('PCRS_NOT_ALL_LOCKED', '$.pcrs', `expected all 32 PCRs, found ${count}`);
 }
 
-function checkMeasurement(document: AttestationDocument, digest: Uint8Array, { index, code }: { index: number; code: PolicyErrorCode }): void {
+function checkMeasurement(
+  document: AttestationDocument,
+  digest: Uint8Array,
+  { index, code }: { index: number; code: PolicyErrorCode },
+): void {
   const expected = encodeHex(digest);
-  if (document.pcrs[index] !== expected) refuse(code, `$.pcrs[${index}]`, `expected ${expected}, found ${describePcr(document, index)}`);
+  if (document.pcrs[index] !== expected)
+    refuse(code, `$.pcrs[${index}]`, `expected ${expected}, found ${describePcr(document, index)}`);
 }
 
 /** The region in the common name of the regional authority, `<16 hex>.<region>.aws.nitro-enclaves`. */
@@ -89,12 +104,18 @@ function checkRegion(links: readonly PathLink[], regions: readonly string[]): vo
 
 function checkNonce({ nonce }: AttestationDocument, expected: Uint8Array): void {
   if (nonce === null) refuse('NONCE_MISSING', '$.nonce', 'expected the nonce that was sent, found none');
-  if (!constantTimeEqual(nonce, expected)) refuse('NONCE_MISMATCH', '$.nonce', 'expected the nonce that was sent, found another: a replayed document?');
+  if (!constantTimeEqual(nonce, expected))
+    refuse('NONCE_MISMATCH', '$.nonce', 'expected the nonce that was sent, found another: a replayed document?');
 }
 
 function checkNotFromTheFuture({ timestamp }: AttestationDocument, now: number, clockSkew: number): void {
   const ahead = timestamp - now;
-  if (ahead > clockSkew) refuse('FROM_THE_FUTURE', '$.timestamp', `expected at most ${clockSkew} ms ahead of the clock, found ${ahead} ms: check the clock`);
+  if (ahead > clockSkew)
+    refuse(
+      'FROM_THE_FUTURE',
+      '$.timestamp',
+      `expected at most ${clockSkew} ms ahead of the clock, found ${ahead} ms: check the clock`,
+    );
 }
 
 function checkFreshness({ document, now }: Evidence, { freshness }: CompiledPolicy): void {
@@ -109,12 +130,21 @@ function checkFreshness({ document, now }: Evidence, { freshness }: CompiledPoli
     case 'age': {
       checkNotFromTheFuture(document, now, freshness.clockSkew);
       const age = now - document.timestamp;
-      if (age > freshness.maxAge) refuse('TOO_OLD', '$.timestamp', `expected at most ${freshness.maxAge} ms of age, found ${age} ms: ask for a new document`);
+      if (age > freshness.maxAge)
+        refuse(
+          'TOO_OLD',
+          '$.timestamp',
+          `expected at most ${freshness.maxAge} ms of age, found ${age} ms: ask for a new document`,
+        );
     }
   }
 }
 
-function expectBytes(found: Uint8Array | null, expected: Uint8Array, { code, path }: { code: PolicyErrorCode; path: string }): void {
+function expectBytes(
+  found: Uint8Array | null,
+  expected: Uint8Array,
+  { code, path }: { code: PolicyErrorCode; path: string },
+): void {
   if (found === null) refuse(code, path, `expected ${expected.length} bytes, found none`);
   if (!constantTimeEqual(found, expected)) refuse(code, path, `expected other bytes than the ${found.length} found`);
 }
@@ -135,7 +165,11 @@ function isRsaPublicKey(encoded: Uint8Array): boolean {
 /** A document made for a KMS call carries an RSA key and nothing else; the parent sees it, and could present it elsewhere. */
 function checkPurpose({ publicKey, userData, nonce }: AttestationDocument): void {
   if (publicKey === null || userData !== null || nonce !== null || !isRsaPublicKey(publicKey)) return;
-  refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'found a document made for KMS (an RSA key, no user data, no nonce): pin publicKey, ask for a nonce, or allowKmsRecipientDocument');
+  refuse(
+    'KMS_RECIPIENT_DOCUMENT',
+    '$.public_key',
+    'found a document made for KMS (an RSA key, no user data, no nonce): pin publicKey, ask for a nonce, or allowKmsRecipientDocument',
+  );
 }
 
 function checkRevocation(links: readonly PathLink[], { revoked }: CompiledPolicy): void {
@@ -148,23 +182,33 @@ function checkRevocation(links: readonly PathLink[], { revoked }: CompiledPolicy
 
 function checkUnknownFields({ unknownFields }: AttestationDocument): void {
   const [first] = unknownFields;
-  if (first !== undefined) refuse('UNKNOWN_FIELD', '$', `expected no unknown fields, found ${JSON.stringify(first.name.slice(0, 64))}`);
+  if (first !== undefined)
+    refuse('UNKNOWN_FIELD', '$', `expected no unknown fields, found ${JSON.stringify(first.name.slice(0, 64))}`);
 }
 
 /** Whether the document is in debug mode, which must be allowed by name. */
 function checkDebugMode(document: AttestationDocument, policy: CompiledPolicy): boolean {
   const debugMode = isDebugMode(document);
   if (debugMode && !policy.allowDebugMode) {
-    refuse('DEBUG_MODE', '$.pcrs', 'found PCR0, PCR1 or PCR2 zero: the enclave runs in debug mode, where the parent reads its console');
+    refuse(
+      'DEBUG_MODE',
+      '$.pcrs',
+      'found PCR0, PCR1 or PCR2 zero: the enclave runs in debug mode, where the parent reads its console',
+    );
   }
   return debugMode;
 }
 
 /** Judges a document whose signatures all hold by what the caller asked for (verifier checks, policy). */
-export function judge(evidence: Evidence, policy: CompiledPolicy, { checklist, digests }: { checklist: Checklist; digests: PolicyDigests }): PolicyFindings {
+export function judge(
+  evidence: Evidence,
+  policy: CompiledPolicy,
+  { checklist, digests }: { checklist: Checklist; digests: PolicyDigests },
+): PolicyFindings {
   const { document, links } = evidence;
   checklist.judge('kind', () => {
-    if (document.kind !== policy.kind) refuse('KIND_MISMATCH', '$', `expected a document of kind ${policy.kind}, found ${document.kind}`);
+    if (document.kind !== policy.kind)
+      refuse('KIND_MISMATCH', '$', `expected a document of kind ${policy.kind}, found ${document.kind}`);
   });
   if (policy.refuseUnknownFields) checklist.judge('unknown-fields', () => checkUnknownFields(document));
   if (policy.revoked.length > 0) checklist.judge('revocation', () => checkRevocation(links, policy));
@@ -183,18 +227,34 @@ export function judge(evidence: Evidence, policy: CompiledPolicy, { checklist, d
   return { debugMode, image };
 }
 
-function judgeRequirements(evidence: Evidence, policy: CompiledPolicy, { checklist, digests }: { checklist: Checklist; digests: PolicyDigests }): void {
+function judgeRequirements(
+  evidence: Evidence,
+  policy: CompiledPolicy,
+  { checklist, digests }: { checklist: Checklist; digests: PolicyDigests },
+): void {
   const { document, links } = evidence;
   const { regions, publicKey, userData } = policy;
-  const { instanceId, roleArn, binding } = digests;
+  const instanceId = digests.get('instanceId');
+  const roleArn = digests.get('roleArn');
+  const binding = digests.get('binding');
   if (policy.pcrs.size > 0) checklist.judge('pcrs', () => checkPcrs(document, policy.pcrs));
   if (policy.allPcrsLocked) checklist.judge('locked-pcrs', () => checkAllPcrsLocked(document));
-  if (instanceId) checklist.judge('instance', () => checkMeasurement(document, instanceId, { index: 4, code: 'INSTANCE_MISMATCH' }));
+  if (instanceId)
+    checklist.judge('instance', () => checkMeasurement(document, instanceId, { index: 4, code: 'INSTANCE_MISMATCH' }));
   if (roleArn) checklist.judge('role', () => checkMeasurement(document, roleArn, { index: 3, code: 'ROLE_MISMATCH' }));
   if (regions) checklist.judge('region', () => checkRegion(links, regions));
   if (policy.freshness.rule !== 'any') checklist.judge('freshness', () => checkFreshness(evidence, policy));
-  if (publicKey) checklist.judge('public-key', () => expectBytes(document.publicKey, publicKey, { code: 'PUBLIC_KEY_MISMATCH', path: '$.public_key' }));
-  if (userData) checklist.judge('user-data', () => expectBytes(document.userData, userData, { code: 'USER_DATA_MISMATCH', path: '$.user_data' }));
-  if (binding) checklist.judge('binding', () => expectBytes(document.userData, binding, { code: 'BINDING_MISMATCH', path: '$.user_data' }));
+  if (publicKey)
+    checklist.judge('public-key', () =>
+      expectBytes(document.publicKey, publicKey, { code: 'PUBLIC_KEY_MISMATCH', path: '$.public_key' }),
+    );
+  if (userData)
+    checklist.judge('user-data', () =>
+      expectBytes(document.userData, userData, { code: 'USER_DATA_MISMATCH', path: '$.user_data' }),
+    );
+  if (binding)
+    checklist.judge('binding', () =>
+      expectBytes(document.userData, binding, { code: 'BINDING_MISMATCH', path: '$.user_data' }),
+    );
   if (!policy.allowKmsRecipientDocument && !publicKey) checklist.judge('purpose', () => checkPurpose(document));
 }

@@ -1,6 +1,6 @@
 import { encodeHex } from '@nitro-enclaves/core';
-import { PolicyConfigurationError } from './error.ts';
 import type { PolicyConfigurationErrorCode } from './error.ts';
+import { PolicyConfigurationError } from './error.ts';
 
 const ZERO_PCR = '0'.repeat(96);
 const PCR_PATTERN = /^[0-9a-f]{96}$/;
@@ -18,7 +18,8 @@ export function isRecord(value: unknown): value is Record<PropertyKey, unknown> 
 /** A misspelt option would be a rule that is never applied. */
 export function expectOnlyOptions(options: object, allowed: readonly PropertyKey[], path: string): void {
   const unknown = Reflect.ownKeys(options).find((key) => !allowed.includes(key));
-  if (unknown !== undefined) refusePolicy('POLICY_UNKNOWN_OPTION', path, `found the option ${String(unknown)}, unknown here`);
+  if (unknown !== undefined)
+    refusePolicy('POLICY_UNKNOWN_OPTION', path, `found the option ${String(unknown)}, unknown here`);
 }
 
 /** One PCR value in lower-case hexadecimal. */
@@ -29,16 +30,25 @@ function readPcrValue(value: unknown, path: string): string {
 }
 
 /** The PCR values of a policy by index. A policy of nothing, or of zeros, would accept what it was meant to refuse. */
-export function readPcrValues(values: unknown, path: string, { allowZero }: { allowZero: boolean }): ReadonlyMap<number, string> {
+export function readPcrValues(
+  values: unknown,
+  path: string,
+  { allowZero }: { allowZero: boolean },
+): ReadonlyMap<number, string> {
   if (!isRecord(values)) return refusePolicy('POLICY_OPTION_TYPE', path, 'expected an object of PCR values by index');
   const entries = Object.entries(values);
   if (entries.length === 0) refusePolicy('POLICY_IMAGE_PCRS', path, 'expected at least one PCR, found none');
   const pcrs = new Map<number, string>();
   for (const [key, value] of entries) {
-    if (!/^([0-9]|[12][0-9]|3[01])$/.test(key)) refusePolicy('POLICY_PCR_INDEX', path, `expected indexes from 0 to 31, found ${key}`);
+    if (!/^([0-9]|[12][0-9]|3[01])$/.test(key))
+      refusePolicy('POLICY_PCR_INDEX', path, `expected indexes from 0 to 31, found ${key}`);
     const pcr = readPcrValue(value, `${path}[${key}]`);
     if (pcr === ZERO_PCR && !allowZero) {
-      refusePolicy('POLICY_PCR_ZERO', `${path}[${key}]`, 'found zeros: that is debug mode, or a register that nothing was measured into');
+      refusePolicy(
+        'POLICY_PCR_ZERO',
+        `${path}[${key}]`,
+        'found zeros: that is debug mode, or a register that nothing was measured into',
+      );
     }
     pcrs.set(Number(key), pcr);
   }
@@ -46,7 +56,11 @@ export function readPcrValues(values: unknown, path: string, { allowZero }: { al
 }
 
 /** An optional option of a type that a predicate tells. */
-export function readOption<T>(value: unknown, path: string, { is, expected }: { is: (value: unknown) => value is T; expected: string }): T | undefined {
+export function readOption<T>(
+  value: unknown,
+  path: string,
+  { is, expected }: { is: (value: unknown) => value is T; expected: string },
+): T | undefined {
   if (value === undefined) return undefined;
   return is(value) ? value : refusePolicy('POLICY_OPTION_TYPE', path, `expected ${expected}`);
 }
@@ -57,7 +71,10 @@ export const TEXT = {
   expected: 'non-empty text',
 };
 /** Bytes, possibly none. */
-export const BYTES = { is: (value: unknown): value is Uint8Array => value instanceof Uint8Array, expected: 'a Uint8Array' };
+export const BYTES = {
+  is: (value: unknown): value is Uint8Array => value instanceof Uint8Array,
+  expected: 'a Uint8Array',
+};
 /** A flag; for the opt-ins only `true` is a value. */
 export const FLAG = { is: (value: unknown): value is boolean => typeof value === 'boolean', expected: 'true or false' };
 

@@ -19,7 +19,12 @@ export interface EnclaveImage {
   /** Shown in results, such as a version. Not compared. */
   readonly name?: string;
   /** All of PCR0 (image), PCR1 (kernel and boot), PCR2 (application), and any others that are the release's own (PCR8). */
-  readonly pcrs: { readonly 0: PcrValue; readonly 1: PcrValue; readonly 2: PcrValue; readonly [index: number]: PcrValue };
+  readonly pcrs: {
+    readonly 0: PcrValue;
+    readonly 1: PcrValue;
+    readonly 2: PcrValue;
+    readonly [index: number]: PcrValue;
+  };
 }
 
 /** One release of an attestable AMI, matched whole. */
@@ -93,7 +98,11 @@ interface CommonRequirements {
 
 /** The image rule for enclaves: the images that are allowed, or an explicit "any". */
 type EnclaveImageRule =
-  | { readonly kind?: 'enclave'; readonly images: readonly EnclaveImage[]; /** @deprecated */ readonly [allowDebugMode]?: true }
+  | {
+      readonly kind?: 'enclave';
+      readonly images: readonly EnclaveImage[] /** @deprecated */;
+      readonly [allowDebugMode]?: true;
+    }
   | {
       readonly kind?: 'enclave';
       /** @deprecated Greppable opt-in: see {@link allowAnyImage}. */
@@ -105,7 +114,7 @@ type EnclaveImageRule =
 /** The image rule for instances with NitroTPM. */
 type NitroTpmImageRule =
   | { readonly kind: 'nitrotpm'; readonly images: readonly NitroTpmImage[] }
-  | { readonly kind: 'nitrotpm'; /** @deprecated */ readonly [allowAnyImage]: true };
+  | { readonly kind: 'nitrotpm' /** @deprecated */; readonly [allowAnyImage]: true };
 
 /** The freshness rule: a challenge, a window, or an explicit "any". */
 type FreshnessRule =

@@ -14,7 +14,9 @@ const ROOT_G1_BASE64 =
   'b+6NIwLz3/Y=';
 
 /** The AWS Nitro Enclaves Root-G1 certificate (DER), valid from 2019-10-28 to 2049-10-28, of the commercial AWS regions. */
-export const AWS_NITRO_ROOT_G1: Uint8Array = Uint8Array.from(atob(ROOT_G1_BASE64), (character) => character.charCodeAt(0));
+export const AWS_NITRO_ROOT_G1: Uint8Array = Uint8Array.from(atob(ROOT_G1_BASE64), (character) =>
+  character.charCodeAt(0),
+);
 
 /** Throws unless `digest`, the SHA-256 of the embedded root, is the published one: a build that lost a byte must trust nobody. */
 export function expectPublishedRoot(digest: Uint8Array): void {

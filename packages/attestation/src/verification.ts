@@ -1,4 +1,5 @@
 import { bytesEqual, sigStructure } from '@nitro-enclaves/core';
+import type { PathLink } from './certificate-path.ts';
 import {
   checkConstraints,
   checkCriticalExtensions,
@@ -7,18 +8,17 @@ import {
   checkValidity,
   readPathCertificate,
 } from './certificate-path.ts';
-import type { PathLink } from './certificate-path.ts';
-import type { Checklist } from './checks.ts';
+import type { Checklist, CheckName } from './checks.ts';
 import type { CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
-import { readDocument } from './document.ts';
 import type { AttestationDocument } from './document.ts';
-import { openEnvelope } from './envelope.ts';
+import { readDocument } from './document.ts';
 import type { Envelope } from './envelope.ts';
+import { openEnvelope } from './envelope.ts';
 import { AttestationError } from './error.ts';
 import type { LinkCache, VerifiedLink } from './link-cache.ts';
 import { isSignatureInRange, P384_SIGNATURE_BYTES } from './p384.ts';
-import { judge } from './policy-checks.ts';
 import type { PolicyFindings } from './policy-checks.ts';
+import { judge } from './policy-checks.ts';
 
 /** When a document is judged: by this machine's clock, or by the document's own timestamp. */
 export type EvaluationTime = { readonly at: number } | { readonly at: 'timestamp' };
@@ -29,6 +29,8 @@ export interface PendingSignature {
   readonly path: string;
   /** Place in the path of the certificate whose key must have made it. */
   readonly signer: number;
+  /** That certificate's key, an uncompressed point. */
+  readonly publicKey: Uint8Array;
   readonly message: Uint8Array;
   readonly signature: Uint8Array;
 }
@@ -51,11 +53,18 @@ export interface PathTrust {
 }
 
 /** The root is never taken from the document: whoever sends the document could send a root of their own. */
-function checkTrustAnchor({ caBundle }: AttestationDocument, { trustAnchor, isCustomTrustAnchor }: CompiledPolicy): void {
+function checkTrustAnchor(
+  { caBundle }: AttestationDocument,
+  { trustAnchor, isCustomTrustAnchor }: CompiledPolicy,
+): void {
   const [root] = caBundle;
   if (root !== undefined && bytesEqual(root, trustAnchor)) return;
   const expected = isCustomTrustAnchor ? 'the custom trust anchor' : 'AWS Nitro Enclaves Root-G1';
-  throw new AttestationError('TRUST_ANCHOR', `expected the chain to begin with ${expected}, found another certificate`, { path: '$.cabundle[0]' });
+  throw new AttestationError(
+    'TRUST_ANCHOR',
+    `expected the chain to begin with ${expected}, found another certificate`,
+    { path: '$.cabundle[0]' },
+  );
 }
 
 /** The certificates in their fixed order, root first: no search for a path, which a sender could steer. */
@@ -90,28 +99,56 @@ function readLinks(document: AttestationDocument, known: readonly VerifiedLink[]
 
 /** attestation_process.md §3.2.3, RFC 5280 §6.1, each rule over the whole path. */
 function checkPath(links: readonly PathLink[], now: number, checklist: Checklist): void {
-  checklist.judge('certificate-names', () => links.forEach(checkIssuer));
-  checklist.judge('certificate-constraints', () => links.forEach(checkConstraints));
-  checklist.judge('key-usage', () => links.forEach(checkKeyUsage));
-  checklist.judge('critical-extensions', () => links.forEach(checkCriticalExtensions));
-  checklist.judge('validity', () => links.forEach((link) => checkValidity(link, now)));
+  const judgeEach = (check: CheckName, rule: (link: PathLink) => void): void =>
+    checklist.judge(check, () => {
+      for (const link of links) rule(link);
+    });
+  judgeEach('certificate-names', checkIssuer);
+  judgeEach('certificate-constraints', checkConstraints);
+  judgeEach('key-usage', checkKeyUsage);
+  judgeEach('critical-extensions', checkCriticalExtensions);
+  judgeEach('validity', (link) => checkValidity(link, now));
 }
 
+/** The signatures that the cache does not vouch for; the root's own is no proof of anything, it is pinned by its bytes. */
 function pendingSignatures({ message }: Envelope, links: readonly PathLink[], known: number): PendingSignature[] {
-  const certificates = links.slice(Math.max(known, 1)).map(({ own, path }, index): PendingSignature => {
-    const signer = Math.max(known, 1) + index - 1;
-    return { check: 'certificate-signatures', path, signer, message: own.certificate.tbs, signature: own.signature };
+  const pending: PendingSignature[] = [];
+  links.forEach(({ own, issuer, path }, index) => {
+    if (issuer === undefined || index < known) return;
+    const { publicKey } = issuer.certificate;
+    const { signature } = own;
+    pending.push({
+      check: 'certificate-signatures',
+      path,
+      signer: index - 1,
+      publicKey,
+      message: own.certificate.tbs,
+      signature,
+    });
   });
   const signer = links.length - 1;
+  const publicKey = links[signer]?.own.certificate.publicKey ?? new Uint8Array();
   const { signature } = message;
-  return [...certificates, { check: 'signature', path: '$.signature', signer, message: sigStructure(message), signature }];
+  pending.push({
+    check: 'signature',
+    path: '$.signature',
+    signer,
+    publicKey,
+    message: sigStructure(message),
+    signature,
+  });
+  return pending;
 }
 
 /** Not low-S: half of the genuine signatures are high. */
 function checkSignatureForm({ message: { signature } }: Envelope): void {
   const path = '$.signature';
   if (signature.length !== P384_SIGNATURE_BYTES) {
-    throw new AttestationError('SIGNATURE_LENGTH', `expected a signature of ${P384_SIGNATURE_BYTES} bytes, found ${signature.length}`, { path });
+    throw new AttestationError(
+      'SIGNATURE_LENGTH',
+      `expected a signature of ${P384_SIGNATURE_BYTES} bytes, found ${signature.length}`,
+      { path },
+    );
   }
   if (!isSignatureInRange(signature)) {
     throw new AttestationError('SIGNATURE_RANGE', 'expected r and s from 1 to the group order', { path });
@@ -119,34 +156,55 @@ function checkSignatureForm({ message: { signature } }: Envelope): void {
 }
 
 /** Steps 1 and 2: everything about a document that can be told without a key. */
-export function prepare(input: Uint8Array, time: EvaluationTime, { trust, checklist }: { trust: PathTrust; checklist: Checklist }): PreparedVerification {
+export function prepare(
+  input: Uint8Array,
+  time: EvaluationTime,
+  { trust, checklist }: { trust: PathTrust; checklist: Checklist },
+): PreparedVerification {
   const envelope = openEnvelope(input, checklist);
   const document = checklist.require('fields', () => readDocument(envelope.payload));
   const now = time.at === 'timestamp' ? document.timestamp : time.at;
+  checklist.judge('signature-form', () => checkSignatureForm(envelope));
   checklist.judge('trust-anchor', () => checkTrustAnchor(document, trust.policy));
-  const { known, links } = checklist.require('certificates', () => {
-    checkSignatureForm(envelope);
-    const known = knownLinks(encodedPath(document).map(({ encoded }) => encoded), trust.cache);
-    return { known, links: readLinks(document, known) };
-  });
+  const known = knownLinks(
+    encodedPath(document).map(({ encoded }) => encoded),
+    trust.cache,
+  );
+  const links = checklist.require('certificates', () => readLinks(document, known));
   checkPath(links, now, checklist);
   return { document, links, known, pending: pendingSignatures(envelope, links, known.length), now };
 }
 
 /** Step 3: throws for the first signature, from the root down, that does not hold. */
-export function checkSignatures({ pending }: PreparedVerification, holds: readonly boolean[], checklist: Checklist): void {
+export function checkSignatures(
+  { pending }: PreparedVerification,
+  holds: readonly boolean[],
+  checklist: Checklist,
+): void {
   const failed = pending.find((_, index) => holds[index] !== true);
   checklist.judge('certificate-signatures', () => {
     if (failed?.check !== 'certificate-signatures') return;
-    throw new AttestationError('PATH_SIGNATURE', `${failed.path}: expected a signature by the key of the certificate above, found none that holds`, { path: failed.path });
+    throw new AttestationError(
+      'PATH_SIGNATURE',
+      `${failed.path}: expected a signature by the key of the certificate above, found none that holds`,
+      { path: failed.path },
+    );
   });
   checklist.judge('signature', () => {
     if (holds[pending.length - 1] === true) return;
-    throw new AttestationError('SIGNATURE', 'expected a signature by the key of the leaf certificate, found none that holds', { path: '$.signature' });
+    throw new AttestationError(
+      'SIGNATURE',
+      'expected a signature by the key of the leaf certificate, found none that holds',
+      { path: '$.signature' },
+    );
   });
 }
 
 /** Step 4: what the caller asked for. */
-export function conclude({ document, links, now }: PreparedVerification, policy: CompiledPolicy, options: { checklist: Checklist; digests: PolicyDigests }): PolicyFindings {
+export function conclude(
+  { document, links, now }: PreparedVerification,
+  policy: CompiledPolicy,
+  options: { checklist: Checklist; digests: PolicyDigests },
+): PolicyFindings {
   return judge({ document, links, now }, policy, options);
 }

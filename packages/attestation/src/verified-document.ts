@@ -27,7 +27,8 @@ export interface MatchedImage {
   readonly name: string | null;
 }
 
-interface VerifiedFields extends AttestationDocument {
+/** What is known of a document whose signatures hold. */
+export interface TrustedFields extends AttestationDocument {
   /** When the verification took place, in ms since the epoch: the one reading of the clock. */
   readonly verifiedAt: number;
   /** Whether PCR0, PCR1 or PCR2 is zero. Only ever true when the policy allowed it by name. */
@@ -49,12 +50,12 @@ interface VerifiedFields extends AttestationDocument {
 }
 
 /** A genuine document that is what the policy asked for, now. */
-export interface VerifiedAttestationDocument extends VerifiedFields {
+export interface VerifiedAttestationDocument extends TrustedFields {
   readonly trust: 'verified';
 }
 
 /** A document that was genuine, and what the policy asked for, at its own timestamp. Says nothing about now. */
-export interface ArchivedAttestationDocument extends VerifiedFields {
+export interface ArchivedAttestationDocument extends TrustedFields {
   readonly trust: 'archived';
 }
 
@@ -74,7 +75,7 @@ export function describeVerified<Trust extends 'verified' | 'archived'>(
   trust: Trust,
   { document, links, now }: PreparedVerification,
   { policy, findings, checks }: { policy: CompiledPolicy; findings: PolicyFindings; checks: readonly CheckName[] },
-): VerifiedFields & { readonly trust: Trust } {
+): TrustedFields & { readonly trust: Trust } {
   const { debugMode, image } = findings;
   return Object.freeze({
     ...document,

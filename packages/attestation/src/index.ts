@@ -1,0 +1,83 @@
+import type { CheckOutcome } from './checks.ts';
+import type { ArchivePolicy, AttestationPolicy } from './policy.ts';
+import type { ArchivedAttestationDocument, VerifiedAttestationDocument } from './verified-document.ts';
+import type { Verifier, VerifierOptions, VerifyOptions } from './verifier.ts';
+import { diagnoseOver, verifierOver, verifyArchivedOver } from './verifier.ts';
+import { WEB_CRYPTO } from './web-crypto.ts';
+
+export type { CheckName, CheckOutcome } from './checks.ts';
+export { CHECKS } from './checks.ts';
+export type { AttestationDocument, DocumentKind, Pcrs, UnknownField } from './document.ts';
+export type { AttestationErrorCode, PolicyConfigurationErrorCode, PolicyErrorCode } from './error.ts';
+export { AttestationError, PolicyConfigurationError, PolicyError } from './error.ts';
+export { parseAttestationDocument } from './parse.ts';
+export type {
+  AgeFreshness,
+  ArchivePolicy,
+  AttestationPolicy,
+  Binding,
+  EnclaveImage,
+  NitroTpmImage,
+  NonceFreshness,
+  PcrValue,
+  RevokedCertificate,
+  VerifierPolicy,
+} from './policy.ts';
+export { allowAnyAge, allowAnyImage, allowDebugMode, allowKmsRecipientDocument, customTrustAnchor } from './policy.ts';
+export { AWS_NITRO_ROOT_G1, AWS_NITRO_ROOT_G1_SHA256 } from './trust-anchor.ts';
+export type {
+  ArchivedAttestationDocument,
+  ChainCertificate,
+  MatchedImage,
+  UnverifiedAttestationDocument,
+  VerifiedAttestationDocument,
+} from './verified-document.ts';
+export type { Verifier, VerifierCallOptions, VerifierOptions, VerifyOptions } from './verifier.ts';
+
+/**
+ * Verifies a document: CBOR and COSE, the certificate path to AWS's root, the signature, and then the policy. For more than
+ * one document, {@link createVerifier} is several times as fast.
+ * @throws {AttestationError} when the document is not genuine.
+ * @throws {PolicyError} when it is genuine, but not what the policy asks for.
+ * @throws {PolicyConfigurationError} when the policy is incomplete or wrong; nothing was judged.
+ */
+export async function verifyAttestationDocument(
+  document: Uint8Array,
+  policy: AttestationPolicy,
+  options?: VerifyOptions,
+): Promise<VerifiedAttestationDocument> {
+  return verifierOver(WEB_CRYPTO, { policy, cacheSize: 0 }).verify(document, options);
+}
+
+/**
+ * Verifies a document of an archive at its own timestamp: whether it was genuine, and of an allowed image, when it was
+ * made. It says nothing about now, and so says the result's type. Throws like {@link verifyAttestationDocument}.
+ */
+export async function verifyArchivedAttestationDocument(
+  document: Uint8Array,
+  policy: ArchivePolicy,
+): Promise<ArchivedAttestationDocument> {
+  return verifyArchivedOver(WEB_CRYPTO, document, policy);
+}
+
+/**
+ * Creates a verifier that checks its policy once and remembers the certificates that it verified: after the first document
+ * of an instance, one signature each.
+ * @throws {PolicyConfigurationError} when the policy is incomplete or wrong.
+ */
+export function createVerifier(options: VerifierOptions): Verifier {
+  return verifierOver(WEB_CRYPTO, options);
+}
+
+/**
+ * Makes every check of a verification, also after one that failed, and tells how each came out. For people and logs: a
+ * document is only ever trusted through {@link verifyAttestationDocument}.
+ * @throws {PolicyConfigurationError} when the policy is incomplete or wrong.
+ */
+export async function diagnoseAttestationDocument(
+  document: Uint8Array,
+  policy: AttestationPolicy,
+  options?: VerifyOptions,
+): Promise<readonly CheckOutcome[]> {
+  return diagnoseOver(WEB_CRYPTO, document, { policy, ...options });
+}
