@@ -1,1 +1,10 @@
-export {};
+export type { NsmCallOptions } from './deadline.ts';
+export type { NsmDevice, NsmDeviceRequestOptions } from './device.ts';
+export { NSM_MAX_PCRS, NSM_REQUEST_MAX_SIZE, NSM_RESPONSE_MAX_SIZE } from './device.ts';
+export type { NsmErrorCode, NsmModuleError } from './error.ts';
+export { NsmError } from './error.ts';
+export type { EntropySeedOptions, NsmOptions } from './nsm.ts';
+export { NSM_DEFAULT_TIMEOUT, Nsm } from './nsm.ts';
+export type { AttestationFields, NsmRequest, NsmRequestValue } from './request.ts';
+export { NSM_ATTESTATION_FIELD_MAX_SIZE } from './request.ts';
+export type { NsmDescription, NsmDigest, PcrDescription } from './response.ts';
