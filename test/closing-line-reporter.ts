@@ -1,14 +1,19 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
+import { closingLine, recordCounts } from '../tools/counts.mjs';
 
-/** Ends a run with one plain line of counts, `N passed, N failed, N skipped`, whatever else was printed. */
+/**
+ * Ends a run with one plain line of counts, `N passed, N failed, N skipped`, whatever else was printed; as part of a
+ * whole run, hands the counts to it instead.
+ */
 export default class ClosingLineReporter implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[]): void {
-    const counts = { passed: 0, failed: 0, skipped: 0 };
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
+    const counts = { passed: 0, failed: unhandledErrors.length, skipped: 0 };
     for (const module of modules) {
       if (!module.ok() && [...module.children.allTests()].length === 0) counts.failed += 1;
       for (const test of module.children.allTests()) counts[stateOf(test)] += 1;
     }
-    console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+    recordCounts(counts);
+    if (process.env['TEST_COUNTS'] === undefined) console.log(`\n${closingLine(counts)}`);
   }
 }
 
