@@ -40,17 +40,20 @@ export class ImageDigests {
     this.#app = createSha384();
   }
 
-  /** Says what the data that follow belong to. */
-  enter(type: EifSectionType): void {
+  /**
+   * Says what the data that follow belong to. With `appElsewhere` the second and later ramdisks' own digest is calculated
+   * elsewhere and given to {@link ImageDigests.pcrs}; that goes for all of them or for none.
+   */
+  enter(type: EifSectionType, appElsewhere = false): void {
     if (type === 'ramdisk') this.#ramdisks += 1;
-    this.#into = this.#targets(type);
+    this.#into = this.#targets(type, appElsewhere);
   }
 
-  #targets(type: EifSectionType): Sha384[] {
+  #targets(type: EifSectionType, appElsewhere: boolean): Sha384[] {
     if (type === 'metadata' || type === 'signature') return [];
     if (type === 'ramdisk' && this.#ramdisks > 1) {
       this.#boot ??= this.#image.copy();
-      return [this.#image, this.#app];
+      return appElsewhere ? [this.#image] : [this.#image, this.#app];
     }
     return this.#boot === undefined ? [this.#image] : [this.#image, this.#boot];
   }
@@ -59,7 +62,7 @@ export class ImageDigests {
     for (const sha384 of this.#into) sha384.update(data);
   }
 
-  /** The PCRs. `appDigest`, when given, was calculated elsewhere, and the data of later ramdisks were not fed to this. */
+  /** The PCRs. `appDigest` is the second and later ramdisks' digest when it was calculated elsewhere. */
   pcrs(appDigest?: Uint8Array): ImagePcrs {
     const pcr = (digest: Uint8Array): string => encodeHex(extendFromZero(this.#createSha384, digest));
     const boot = (this.#boot ?? this.#image).copy().digest();

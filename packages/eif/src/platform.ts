@@ -8,8 +8,19 @@ export interface Sha384 {
   digest(): Uint8Array;
 }
 
+/** A SHA-384 that another thread calculates. */
+export interface ParallelSha384 {
+  /** Hands `bytes` over; waits only while too much is on its way. */
+  update(bytes: Uint8Array): Promise<void>;
+  digest(): Promise<Uint8Array>;
+  /** Ends the thread. */
+  close(): Promise<void>;
+}
+
 /** What a measurement needs of the machine below: `node:crypto` and `node:zlib` in Node, JavaScript in browsers. */
 export interface Platform {
   createSha384(): Sha384;
   readonly crc32: Crc32;
+  /** A second thread for `byteLength` bytes, where there is one and it is worth its start. */
+  createParallelSha384?(byteLength: number): ParallelSha384 | undefined;
 }

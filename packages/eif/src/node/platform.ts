@@ -2,6 +2,7 @@ import type { Hash } from 'node:crypto';
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Platform, Sha384 } from '../platform.ts';
+import { createParallelSha384 } from './parallel-sha384.ts';
 
 function wrap(hash: Hash): Sha384 {
   return {
@@ -17,4 +18,5 @@ function wrap(hash: Hash): Sha384 {
 export const nodePlatform: Platform = {
   createSha384: () => wrap(createHash('sha384')),
   crc32: (bytes, previous) => crc32(bytes, previous),
+  createParallelSha384,
 };
