@@ -91,9 +91,18 @@ async function exchange({ transport, cid, port, path, token, timeout }: Credenti
   const socket = await transport.connect({ cid, port, timeout, signal });
   const headers = { accept: 'application/json', ...(token === undefined ? {} : { authorization: token }) };
   return new Promise((resolve, reject) => {
-    const options = { host: 'localhost', path, headers, signal, agent: false, createConnection: () => socket };
+    const options = { host: 'localhost', path, headers, signal, createConnection: () => socket };
     request(options, resolve).once('error', reject).end();
   });
+}
+
+async function readResponse(response: IncomingMessage): Promise<AwsCredentialIdentity & { expiration: Date }> {
+  try {
+    expectOk(response.statusCode);
+    return readCredentials(await readAnswer(response));
+  } finally {
+    response.destroy();
+  }
 }
 
 /**
@@ -104,9 +113,7 @@ export async function fetchCredentials(
   source: CredentialSource,
 ): Promise<AwsCredentialIdentity & { expiration: Date }> {
   try {
-    const response = await exchange(source);
-    expectOk(response.statusCode);
-    return readCredentials(await readAnswer(response));
+    return await readResponse(await exchange(source));
   } catch (error) {
     if (error instanceof KmsTransportError) throw error;
     throw unavailable('no answer', error);

@@ -77,9 +77,9 @@ export function integer(value: number): Buffer {
 
 function content(shape: ContentShape, ciphertext: Buffer): Buffer {
   if (shape === 'primitive') return tlv(0x80, ciphertext);
-  let at = 0;
-  const chunks = shape.chunks.map((size) => tlv(4, ciphertext.subarray(at, (at += size))));
-  return indefinite(0xa0, ...chunks, ...(at < ciphertext.length ? [tlv(4, ciphertext.subarray(at))] : []));
+  const ends = shape.chunks.map((_, index) => shape.chunks.slice(0, index + 1).reduce((sum, size) => sum + size, 0));
+  const chunks = [0, ...ends].map((start, index) => tlv(4, ciphertext.subarray(start, ends[index])));
+  return indefinite(0xa0, ...chunks);
 }
 
 /** Writes the envelope around parts that may be anything. */
