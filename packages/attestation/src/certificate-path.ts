@@ -1,8 +1,9 @@
-import type { BasicConstraints, Certificate, KeyUsage } from '@nitro-enclaves/core';
+import type { BasicConstraints, Certificate, KeyUsage, NameAttribute } from '@nitro-enclaves/core';
 import {
   authorityKeyIdentifier,
   basicConstraints,
   bytesEqual,
+  decodeDistinguishedName,
   decodeEcdsaSignature,
   EXTENSION,
   keyUsage,
@@ -20,6 +21,8 @@ export interface PathCertificate {
   readonly keyUsage: ReadonlySet<KeyUsage> | undefined;
   readonly subjectKeyIdentifier: Uint8Array | undefined;
   readonly authorityKeyIdentifier: Uint8Array | undefined;
+  /** The subject's attributes, such as CN. */
+  readonly subjectAttributes: readonly NameAttribute[];
   /** The certificate's signature, r and s one after the other. */
   readonly signature: Uint8Array<ArrayBuffer>;
 }
@@ -39,6 +42,9 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXTENSION.SUBJECT_KEY_IDENTIFIER,
   EXTENSION.AUTHORITY_KEY_IDENTIFIER,
 ]);
+
+/** The latest moment that a Date can hold, in ms since the epoch. */
+export const LAST_MOMENT = 8.64e15;
 
 function refuse(code: AttestationErrorCode, path: string, sentence: string): never {
   throw new AttestationError(code, `${path}: ${sentence}`, { path });
@@ -83,6 +89,7 @@ export function readPathCertificate(encoded: Uint8Array, path: string): PathCert
       keyUsage: keyUsage(certificate),
       subjectKeyIdentifier: subjectKeyIdentifier(certificate),
       authorityKeyIdentifier: authorityKeyIdentifier(certificate),
+      subjectAttributes: decodeDistinguishedName(certificate.subject),
       signature,
     };
   });
@@ -115,17 +122,17 @@ export function checkIssuer({ own, issuer, path }: PathLink): void {
 
 /** §3.2.3.2 and RFC 5280 §6.1.4 (k)-(m). Without it any holder of a leaf could issue documents of its own. */
 export function checkConstraints({ own: { constraints }, authoritiesBelow, isLeaf, path }: PathLink): void {
-  if (isLeaf) return checkLeafConstraints(constraints, path);
+  if (isLeaf) checkLeafConstraints(constraints, path);
+  else checkAuthorityConstraints(constraints, authoritiesBelow, path);
+}
+
+function checkAuthorityConstraints(constraints: BasicConstraints | undefined, below: number, path: string): void {
   if (constraints === undefined || !constraints.critical) {
-    return refuse('PATH_BASIC_CONSTRAINTS', path, 'expected an authority to have critical basicConstraints');
+    refuse('PATH_BASIC_CONSTRAINTS', path, 'expected an authority to have critical basicConstraints');
   }
   if (!constraints.isCa) refuse('PATH_NOT_CA', path, 'expected an authority (CA:TRUE), found CA:FALSE');
-  if (constraints.pathLength !== undefined && authoritiesBelow > constraints.pathLength) {
-    refuse(
-      'PATH_LENGTH',
-      path,
-      `expected at most ${constraints.pathLength} authorities below, found ${authoritiesBelow}`,
-    );
+  if (constraints.pathLength !== undefined && below > constraints.pathLength) {
+    refuse('PATH_LENGTH', path, `expected at most ${constraints.pathLength} authorities below, found ${below}`);
   }
 }
 
@@ -138,7 +145,7 @@ function checkLeafConstraints(constraints: BasicConstraints | undefined, path: s
 /** §3.2.3.3 and RFC 5280 §4.2.1.3. A key certified for one use must not serve another. */
 export function checkKeyUsage({ own, isLeaf, path }: PathLink): void {
   const usage = own.keyUsage;
-  if (usage === undefined) return refuse('PATH_KEY_USAGE_MISSING', path, 'expected a keyUsage extension, found none');
+  if (usage === undefined) refuse('PATH_KEY_USAGE_MISSING', path, 'expected a keyUsage extension, found none');
   const needed: KeyUsage = isLeaf ? 'digitalSignature' : 'keyCertSign';
   if (!usage.has(needed)) refuse('PATH_KEY_USAGE', path, `expected keyUsage ${needed}, found ${[...usage].join(', ')}`);
   if (isLeaf && (usage.has('keyCertSign') || usage.has('cRLSign'))) {
@@ -155,22 +162,31 @@ export function checkCriticalExtensions({ own, path }: PathLink): void {
   }
 }
 
-/** §3.2.3.1, in ms: a genuine timestamp lies a tenth of a second after its leaf's notBefore. */
+/** A moment for people; a document's own timestamp may lie beyond what a Date can hold. */
+function formatMoment(time: number): string {
+  return time <= LAST_MOMENT ? new Date(time).toISOString() : `${time} ms`;
+}
+
+/**
+ * §3.2.3.1, every certificate and the root too. An expired leaf may have been stolen since. In ms: a genuine timestamp lies
+ * a tenth of a second after its leaf's notBefore.
+ */
 export function checkValidity({ own: { certificate }, path }: PathLink, now: number): void {
   const { notBefore, notAfter } = certificate;
-  const isoNow = new Date(now).toISOString();
   if (now < notBefore) {
+    const span = `valid from ${formatMoment(notBefore)}, the evaluation time is ${formatMoment(now)}`;
     refuse(
       'PATH_NOT_YET_VALID',
       path,
-      `is valid from ${new Date(notBefore).toISOString()}, the evaluation time is ${isoNow}: check the clock`,
+      `expected a certificate that is valid already, found one ${span}: check the clock`,
     );
   }
   if (now > notAfter) {
+    const span = `valid to ${formatMoment(notAfter)}, the evaluation time is ${formatMoment(now)}`;
     refuse(
       'PATH_EXPIRED',
       path,
-      `was valid to ${new Date(notAfter).toISOString()}, the evaluation time is ${isoNow}: ask for a new document`,
+      `expected a certificate that is still valid, found one ${span}: ask for a new document`,
     );
   }
 }

@@ -1,4 +1,5 @@
 import { parseCertificate } from '@nitro-enclaves/core';
+import { LAST_MOMENT } from './certificate-path.ts';
 import type { DocumentKind } from './document.ts';
 import { PolicyConfigurationError } from './error.ts';
 import type { Binding, RevokedCertificate } from './policy.ts';
@@ -31,21 +32,25 @@ export interface CompiledImage {
   readonly pcrs: ReadonlyMap<number, string>;
 }
 
-/** A freshness rule with its defaults. */
+/** A freshness rule. */
 export type CompiledFreshness =
-  | { readonly rule: 'nonce'; readonly nonce: Uint8Array; readonly clockSkew: number }
-  | { readonly rule: 'nonce-per-call'; readonly clockSkew: number }
-  | { readonly rule: 'age'; readonly maxAge: number; readonly clockSkew: number }
+  | { readonly rule: 'nonce'; readonly nonce: Uint8Array }
+  | { readonly rule: 'age'; readonly maxAge: number }
   | { readonly rule: 'any' };
 
+/** A freshness rule of a verifier: the nonce may come with each call. */
+export type CompiledVerifierFreshness = CompiledFreshness | { readonly rule: 'nonce-per-call' };
+
 /** A policy that was found complete, in the form that the checks use. */
-export interface CompiledPolicy {
+export interface CompiledPolicy<Freshness extends CompiledVerifierFreshness = CompiledFreshness> {
   readonly id: string | null;
   readonly kind: DocumentKind;
   /** `null` when any image is allowed. */
   readonly images: readonly CompiledImage[] | null;
   readonly allowDebugMode: boolean;
-  readonly freshness: CompiledFreshness;
+  readonly freshness: Freshness;
+  /** How far ahead of the clock a document may be, in ms; `null` when it is judged at its own timestamp. */
+  readonly clockSkew: number | null;
   readonly pcrs: ReadonlyMap<number, string>;
   readonly allPcrsLocked: boolean;
   readonly regions: readonly string[] | undefined;
@@ -84,6 +89,7 @@ const FRESHNESS_OPTIONS: readonly PropertyKey[] = ['freshness', allowAnyAge];
 const IMAGE_PCRS: Readonly<Record<DocumentKind, readonly number[]>> = { enclave: [0, 1, 2], nitrotpm: [4] };
 
 type Options = Record<PropertyKey, unknown>;
+type TimeRules = Pick<CompiledPolicy<CompiledVerifierFreshness>, 'freshness' | 'clockSkew'>;
 
 function readKind(policy: Options): DocumentKind {
   const { kind = DEFAULT_KIND } = policy;
@@ -140,29 +146,29 @@ export function readNonce(nonce: unknown, path: string): Uint8Array {
   );
 }
 
-function readFreshnessObject(freshness: Options): CompiledFreshness {
+function readFreshnessObject(freshness: Options): TimeRules {
   const path = '.freshness';
   if ('nonce' in freshness) {
     expectOnlyOptions(freshness, ['nonce', 'clockSkew'], path);
-    const clockSkew =
-      freshness['clockSkew'] === undefined
-        ? DEFAULT_CLOCK_SKEW_MS
-        : readDuration(freshness['clockSkew'], `${path}.clockSkew`);
-    return { rule: 'nonce', nonce: readNonce(freshness['nonce'], `${path}.nonce`), clockSkew };
+    const nonce = readNonce(freshness['nonce'], `${path}.nonce`);
+    const { clockSkew = DEFAULT_CLOCK_SKEW_MS } = freshness;
+    return { freshness: { rule: 'nonce', nonce }, clockSkew: readDuration(clockSkew, `${path}.clockSkew`) };
   }
   expectOnlyOptions(freshness, ['maxAge', 'clockSkew'], path);
   const maxAge = readDuration(freshness['maxAge'], `${path}.maxAge`);
-  return { rule: 'age', maxAge, clockSkew: readDuration(freshness['clockSkew'], `${path}.clockSkew`) };
+  return {
+    freshness: { rule: 'age', maxAge },
+    clockSkew: readDuration(freshness['clockSkew'], `${path}.clockSkew`),
+  };
 }
 
-function readFreshness(policy: Options): CompiledFreshness {
+function readFreshness(policy: Options): TimeRules {
   const { freshness } = policy;
   if (isAllowed(policy, allowAnyAge)) {
-    return freshness === undefined
-      ? { rule: 'any' }
-      : refusePolicy('POLICY_OPTION_TYPE', '.freshness', 'expected none beside allowAnyAge');
+    if (freshness !== undefined) refusePolicy('POLICY_OPTION_TYPE', '.freshness', 'expected none beside allowAnyAge');
+    return { freshness: { rule: 'any' }, clockSkew: DEFAULT_CLOCK_SKEW_MS };
   }
-  if (freshness === 'nonce') return { rule: 'nonce-per-call', clockSkew: DEFAULT_CLOCK_SKEW_MS };
+  if (freshness === 'nonce') return { freshness: { rule: 'nonce-per-call' }, clockSkew: DEFAULT_CLOCK_SKEW_MS };
   if (isRecord(freshness)) return readFreshnessObject(freshness);
   return refusePolicy(
     'POLICY_FRESHNESS_MISSING',
@@ -230,14 +236,13 @@ function readTrustAnchor(policy: Options): Uint8Array {
   }
 }
 
-function compile(policy: Options, freshness: CompiledFreshness): CompiledPolicy {
+function compile(policy: Options): Omit<CompiledPolicy, keyof TimeRules> {
   const kind = readKind(policy);
   return {
     id: readOption(policy['id'], '.id', TEXT) ?? null,
     kind,
     images: readImages(policy, kind),
     allowDebugMode: isAllowed(policy, allowDebugMode),
-    freshness,
     pcrs: policy['pcrs'] === undefined ? new Map() : readPcrValues(policy['pcrs'], '.pcrs', { allowZero: true }),
     allPcrsLocked: readOption(policy['allPcrsLocked'], '.allPcrsLocked', FLAG) ?? false,
     regions: readRegions(policy['regions']),
@@ -252,31 +257,27 @@ function compile(policy: Options, freshness: CompiledFreshness): CompiledPolicy 
   };
 }
 
-function expectPolicy(policy: unknown): Options {
-  if (isRecord(policy)) return policy;
-  return refusePolicy(
-    'POLICY_NOT_AN_OBJECT',
-    '',
-    `expected an object that names an image and a freshness rule, found ${typeof policy}`,
-  );
+function expectPolicy(policy: unknown, allowed: readonly PropertyKey[]): Options {
+  if (!isRecord(policy)) {
+    const found = policy === null ? 'null' : typeof policy;
+    const sentence = `expected an object that names an image and a freshness rule, found ${found}`;
+    return refusePolicy('POLICY_NOT_AN_OBJECT', '', sentence);
+  }
+  expectOnlyOptions(policy, allowed, '');
+  return policy;
 }
 
 /** Checks that a policy is complete, and puts it in the form that the checks use. Wrong policies never verify anything. */
-export function compilePolicy(policy: unknown): CompiledPolicy {
-  const options = expectPolicy(policy);
-  expectOnlyOptions(options, [...OPTIONS, ...FRESHNESS_OPTIONS], '');
-  return compile(options, readFreshness(options));
+export function compilePolicy(policy: unknown): CompiledPolicy<CompiledVerifierFreshness> {
+  const options = expectPolicy(policy, [...OPTIONS, ...FRESHNESS_OPTIONS]);
+  return { ...compile(options), ...readFreshness(options) };
 }
 
 /** The same for archived documents: evidence of what was, so neither their age nor what they were made for counts. */
 export function compileArchivePolicy(policy: unknown): CompiledPolicy {
-  const options = expectPolicy(policy);
-  expectOnlyOptions(options, OPTIONS, '');
-  return { ...compile(options, { rule: 'any' }), allowKmsRecipientDocument: true };
+  const rules = compile(expectPolicy(policy, OPTIONS));
+  return { ...rules, freshness: { rule: 'any' }, clockSkew: null, allowKmsRecipientDocument: true };
 }
-
-/** The latest moment that a Date can hold, in ms since the epoch. */
-const LAST_MOMENT = 8.64e15;
 
 /** The evaluation time of a call: the clock is read once, here, and never again. */
 export function readEvaluationTime(now: unknown): number {
@@ -286,12 +287,16 @@ export function readEvaluationTime(now: unknown): number {
 }
 
 /** The policy with the nonce of one call. */
-export function withNonce(policy: CompiledPolicy, nonce: Uint8Array | undefined): CompiledPolicy {
+export function withNonce(
+  policy: CompiledPolicy<CompiledVerifierFreshness>,
+  nonce: Uint8Array | undefined,
+): CompiledPolicy {
   const { freshness } = policy;
-  if (freshness.rule !== 'nonce-per-call') {
-    return nonce === undefined
-      ? policy
-      : refusePolicy('POLICY_OPTION_TYPE', '.nonce', "expected none: the verifier's freshness rule is another");
+  if (freshness.rule === 'nonce-per-call') {
+    return { ...policy, freshness: { rule: 'nonce', nonce: readNonce(nonce, '.nonce') } };
   }
-  return { ...policy, freshness: { rule: 'nonce', nonce: readNonce(nonce, '.nonce'), clockSkew: freshness.clockSkew } };
+  if (nonce !== undefined) {
+    refusePolicy('POLICY_OPTION_TYPE', '.nonce', "expected none: the verifier's freshness rule is another");
+  }
+  return { ...policy, freshness };
 }

@@ -9,10 +9,7 @@ export interface VerifiedLink {
   readonly id: number;
 }
 
-/** Content of a certificate as a text that no other certificate shares. */
-function fingerprint(encoded: Uint8Array): string {
-  return String.fromCharCode.apply(null, encoded as unknown as number[]);
-}
+const LATIN1 = new TextDecoder('latin1');
 
 /**
  * Remembers certificates that were verified under their issuers, so that a warm verification checks one signature. An
@@ -25,14 +22,20 @@ export class LinkCache {
   readonly #capacity: number;
   #nextId = 1;
 
-  /** @param capacity most certificates remembered; about 2 KiB each. 0 remembers none. */
+  /** @param capacity most certificates remembered; 0 remembers none. */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
+  /** How many certificates are remembered. */
+  get size(): number {
+    return this.#links.size;
+  }
+
   /** The verified link of `encoded` below the link `issuerId` (0 for the root). */
   get(encoded: Uint8Array, issuerId: number): VerifiedLink | undefined {
-    const name = `${issuerId} ${fingerprint(encoded)}`;
+    if (this.#links.size === 0) return undefined;
+    const name = nameOf(encoded, issuerId);
     const link = this.#links.get(name);
     if (link === undefined) return undefined;
     this.#links.delete(name);
@@ -40,14 +43,24 @@ export class LinkCache {
     return link;
   }
 
-  /** Remembers a certificate. Only ever called when the whole document was found genuine. */
+  /** Remembers a certificate. Only ever called when every signature of its document was found to hold. */
   add(own: PathCertificate, key: P384Key, issuerId: number): VerifiedLink {
+    // Two verifications of one chain may end at the same time: the second must not orphan what hangs below the first's.
+    const known = this.get(own.certificate.encoded, issuerId);
+    if (known !== undefined) return known;
     const link = { own, key, id: this.#nextId };
     this.#nextId += 1;
-    if (this.#capacity === 0) return link;
-    this.#links.set(`${issuerId} ${fingerprint(own.certificate.encoded)}`, link);
+    this.#links.set(nameOf(own.certificate.encoded, issuerId), link);
     const oldest = this.#links.keys().next().value;
     if (this.#links.size > this.#capacity && oldest !== undefined) this.#links.delete(oldest);
     return link;
   }
+}
+
+/**
+ * All of the certificate's bytes, and the link above: longer than a hash, and with no collision to look for. A certificate
+ * that was moved below another issuer has another name. ("latin1" maps 0x80 to 0x9f as windows-1252 does: one to one.)
+ */
+function nameOf(encoded: Uint8Array, issuerId: number): string {
+  return `${issuerId} ${LATIN1.decode(encoded)}`;
 }

@@ -1,15 +1,7 @@
-import {
-  bytesEqual,
-  constantTimeEqual,
-  DER_TAG,
-  DerError,
-  DerReader,
-  decodeDistinguishedName,
-  encodeHex,
-} from '@nitro-enclaves/core';
+import { bytesEqual, constantTimeEqual, DER_TAG, DerError, DerReader, encodeHex } from '@nitro-enclaves/core';
 import type { PathLink } from './certificate-path.ts';
 import type { Checklist } from './checks.ts';
-import type { CompiledImage, CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
+import type { CompiledFreshness, CompiledImage, CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
 import type { AttestationDocument } from './document.ts';
 import type { PolicyErrorCode } from './error.ts';
 import { PolicyError } from './error.ts';
@@ -89,9 +81,7 @@ function checkMeasurement(
 
 /** The region in the common name of the regional authority, `<16 hex>.<region>.aws.nitro-enclaves`. */
 export function regionOf(links: readonly PathLink[]): string | null {
-  const subject = links[1]?.own.certificate.subject;
-  if (subject === undefined) return null;
-  const commonName = decodeDistinguishedName(subject).find(({ type }) => type === 'CN')?.value;
+  const commonName = links[1]?.own.subjectAttributes.find(({ type }) => type === 'CN')?.value;
   return commonName?.match(/^[0-9a-f]{16}\.([a-z0-9-]+)\.[a-z0-9-]+\.nitro-enclaves$/)?.[1] ?? null;
 }
 
@@ -102,6 +92,7 @@ function checkRegion(links: readonly PathLink[], regions: readonly string[]): vo
   }
 }
 
+/** Without a challenge, or with another one's answer, a captured document passes for a new one. */
 function checkNonce({ nonce }: AttestationDocument, expected: Uint8Array): void {
   if (nonce === null) refuse('NONCE_MISSING', '$.nonce', 'expected the nonce that was sent, found none');
   if (!constantTimeEqual(nonce, expected))
@@ -118,26 +109,16 @@ function checkNotFromTheFuture({ timestamp }: AttestationDocument, now: number, 
     );
 }
 
-function checkFreshness({ document, now }: Evidence, { freshness }: CompiledPolicy): void {
-  switch (freshness.rule) {
-    case 'any':
-      return;
-    case 'nonce-per-call':
-      return refuse('NONCE_MISSING', '$.nonce', 'expected a nonce with the call, found none');
-    case 'nonce':
-      checkNotFromTheFuture(document, now, freshness.clockSkew);
-      return checkNonce(document, freshness.nonce);
-    case 'age': {
-      checkNotFromTheFuture(document, now, freshness.clockSkew);
-      const age = now - document.timestamp;
-      if (age > freshness.maxAge)
-        refuse(
-          'TOO_OLD',
-          '$.timestamp',
-          `expected at most ${freshness.maxAge} ms of age, found ${age} ms: ask for a new document`,
-        );
-    }
-  }
+/** A bound on how long a captured document can be replayed. */
+function checkAge({ timestamp }: AttestationDocument, now: number, maxAge: number): void {
+  const age = now - timestamp;
+  if (age <= maxAge) return;
+  refuse('TOO_OLD', '$.timestamp', `expected at most ${maxAge} ms of age, found ${age} ms: ask for a new document`);
+}
+
+function checkFreshness({ document, now }: Evidence, freshness: CompiledFreshness): void {
+  if (freshness.rule === 'nonce') checkNonce(document, freshness.nonce);
+  else if (freshness.rule === 'age') checkAge(document, now, freshness.maxAge);
 }
 
 function expectBytes(
@@ -233,7 +214,7 @@ function judgeRequirements(
   { checklist, digests }: { checklist: Checklist; digests: PolicyDigests },
 ): void {
   const { document, links } = evidence;
-  const { regions, publicKey, userData } = policy;
+  const { regions, publicKey, userData, freshness, clockSkew } = policy;
   const instanceId = digests.get('instanceId');
   const roleArn = digests.get('roleArn');
   const binding = digests.get('binding');
@@ -243,7 +224,10 @@ function judgeRequirements(
     checklist.judge('instance', () => checkMeasurement(document, instanceId, { index: 4, code: 'INSTANCE_MISMATCH' }));
   if (roleArn) checklist.judge('role', () => checkMeasurement(document, roleArn, { index: 3, code: 'ROLE_MISMATCH' }));
   if (regions) checklist.judge('region', () => checkRegion(links, regions));
-  if (policy.freshness.rule !== 'any') checklist.judge('freshness', () => checkFreshness(evidence, policy));
+  if (clockSkew !== null) {
+    checklist.judge('timestamp', () => checkNotFromTheFuture(document, evidence.now, clockSkew));
+  }
+  if (freshness.rule !== 'any') checklist.judge('freshness', () => checkFreshness(evidence, freshness));
   if (publicKey)
     checklist.judge('public-key', () =>
       expectBytes(document.publicKey, publicKey, { code: 'PUBLIC_KEY_MISMATCH', path: '$.public_key' }),

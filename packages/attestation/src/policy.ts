@@ -1,14 +1,29 @@
 import type { DocumentKind } from './document.ts';
 
-/** Accepts documents of any image. They still have to be genuine and fresh; who runs what in there is unknown. */
+/**
+ * Accepts documents of any image. They still have to be genuine and fresh; who runs what in there is unknown.
+ * @deprecated Loosens the policy: struck through so that it is seen.
+ */
 export const allowAnyImage: unique symbol = Symbol('allowAnyImage');
-/** Accepts documents of any age for as long as their leaf certificate is valid (3 hours): a captured one can be replayed. */
+/**
+ * Accepts documents of any age for as long as their leaf certificate is valid (3 hours): a captured one can be replayed.
+ * @deprecated Loosens the policy: struck through so that it is seen.
+ */
 export const allowAnyAge: unique symbol = Symbol('allowAnyAge');
-/** Accepts enclaves in debug mode in place of an allowed image: their console and memory are open to the parent. */
+/**
+ * Accepts enclaves in debug mode in place of an allowed image: their console and memory are open to the parent.
+ * @deprecated Loosens the policy: struck through so that it is seen.
+ */
 export const allowDebugMode: unique symbol = Symbol('allowDebugMode');
-/** Accepts documents made for KMS (an RSA key and nothing else) as documents for the application. */
+/**
+ * Accepts documents made for KMS (an RSA key and nothing else) as documents for the application.
+ * @deprecated Loosens the policy: struck through so that it is seen.
+ */
 export const allowKmsRecipientDocument: unique symbol = Symbol('allowKmsRecipientDocument');
-/** Trusts this root certificate (DER) instead of AWS's: for the emulator, and for nothing that matters. */
+/**
+ * Trusts this root certificate (DER) instead of AWS's: for the emulator, and for nothing that matters.
+ * @deprecated Loosens the policy: struck through so that it is seen.
+ */
 export const customTrustAnchor: unique symbol = Symbol('customTrustAnchor');
 
 /** A PCR value: 48 bytes, or their hexadecimal text in either case. */
@@ -97,29 +112,29 @@ interface CommonRequirements {
 }
 
 /** The image rule for enclaves: the images that are allowed, or an explicit "any". */
-type EnclaveImageRule =
-  | {
-      readonly kind?: 'enclave';
-      readonly images: readonly EnclaveImage[] /** @deprecated */;
-      readonly [allowDebugMode]?: true;
-    }
-  | {
-      readonly kind?: 'enclave';
-      /** @deprecated Greppable opt-in: see {@link allowAnyImage}. */
-      readonly [allowAnyImage]: true;
-      /** @deprecated Greppable opt-in: see {@link allowDebugMode}. */
-      readonly [allowDebugMode]?: true;
-    };
+type EnclaveImageRule = {
+  readonly kind?: 'enclave';
+  /** @deprecated Greppable opt-in: see {@link allowDebugMode}. */
+  readonly [allowDebugMode]?: true;
+} & ImageRule<EnclaveImage>;
 
 /** The image rule for instances with NitroTPM. */
-type NitroTpmImageRule =
-  | { readonly kind: 'nitrotpm'; readonly images: readonly NitroTpmImage[] }
-  | { readonly kind: 'nitrotpm' /** @deprecated */; readonly [allowAnyImage]: true };
+type NitroTpmImageRule = { readonly kind: 'nitrotpm' } & ImageRule<NitroTpmImage>;
+
+type ImageRule<Image> =
+  | { readonly images: readonly Image[] }
+  | {
+      /** @deprecated Greppable opt-in: see {@link allowAnyImage}. */
+      readonly [allowAnyImage]: true;
+    };
 
 /** The freshness rule: a challenge, a window, or an explicit "any". */
 type FreshnessRule =
   | { readonly freshness: NonceFreshness | AgeFreshness }
-  | { /** @deprecated Greppable opt-in: see {@link allowAnyAge}. */ readonly [allowAnyAge]: true };
+  | {
+      /** @deprecated Greppable opt-in: see {@link allowAnyAge}. */
+      readonly [allowAnyAge]: true;
+    };
 
 /** What an archived document must be: everything but its age. */
 export type ArchivePolicy = CommonRequirements & (EnclaveImageRule | NitroTpmImageRule);

@@ -1,4 +1,5 @@
 import { encodeHex } from '@nitro-enclaves/core';
+import { PolicyConfigurationError } from './error.ts';
 
 /** SHA-256 of {@link AWS_NITRO_ROOT_G1}, as AWS publishes it ("Verifying the root of trust", Nitro Enclaves User Guide). */
 export const AWS_NITRO_ROOT_G1_SHA256 = '641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b';
@@ -18,9 +19,15 @@ export const AWS_NITRO_ROOT_G1: Uint8Array = Uint8Array.from(atob(ROOT_G1_BASE64
   character.charCodeAt(0),
 );
 
-/** Throws unless `digest`, the SHA-256 of the embedded root, is the published one: a build that lost a byte must trust nobody. */
+/**
+ * Refuses to verify anything unless `digest`, the SHA-256 of the embedded root, is the published one: a build that lost a
+ * byte, or a program that wrote into the root, must trust nobody.
+ */
 export function expectPublishedRoot(digest: Uint8Array): void {
-  if (encodeHex(digest) !== AWS_NITRO_ROOT_G1_SHA256) {
-    throw new Error('the embedded AWS Nitro Enclaves root certificate is damaged: reinstall the package');
-  }
+  const found = encodeHex(digest);
+  if (found === AWS_NITRO_ROOT_G1_SHA256) return;
+  throw new PolicyConfigurationError(
+    'POLICY_TRUST_ANCHOR',
+    `expected the embedded AWS Nitro Enclaves root certificate, found SHA-256 ${found}: reinstall the package`,
+  );
 }

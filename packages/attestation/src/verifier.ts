@@ -1,5 +1,4 @@
 import type { CheckOutcome } from './checks.ts';
-import type { CompiledPolicy } from './compiled-policy.ts';
 import { compileArchivePolicy, compilePolicy, readEvaluationTime, withNonce } from './compiled-policy.ts';
 import type { NitroCrypto, SyncNitroCrypto } from './crypto.ts';
 import { LinkCache } from './link-cache.ts';
@@ -109,7 +108,7 @@ export async function diagnoseOver(
   document: Uint8Array,
   { policy, now }: { policy: AttestationPolicy } & VerifyOptions,
 ): Promise<readonly CheckOutcome[]> {
-  const compiled: CompiledPolicy = withNonce(compilePolicy(policy), undefined);
+  const compiled = withNonce(compilePolicy(policy), undefined);
   const trust = { policy: compiled, cache: new LinkCache(0) };
   return diagnose(crypto, { input: document, time: { at: readEvaluationTime(now) }, trust });
 }

@@ -10,6 +10,9 @@ export { CHECKS } from '../checks.ts';
 export type { AttestationDocument, DocumentKind, Pcrs, UnknownField } from '../document.ts';
 export type { AttestationErrorCode, PolicyConfigurationErrorCode, PolicyErrorCode } from '../error.ts';
 export { AttestationError, PolicyConfigurationError, PolicyError } from '../error.ts';
+export { readAttestationDocumentBytes } from '../input.ts';
+export type { Commitment } from '../measurement.ts';
+export { calculateBinding, calculateCommitment, calculateInstancePcr, calculateRolePcr } from '../measurement.ts';
 export { parseAttestationDocument } from '../parse.ts';
 export type {
   AgeFreshness,
@@ -25,10 +28,12 @@ export type {
 } from '../policy.ts';
 export { allowAnyAge, allowAnyImage, allowDebugMode, allowKmsRecipientDocument, customTrustAnchor } from '../policy.ts';
 export { AWS_NITRO_ROOT_G1, AWS_NITRO_ROOT_G1_SHA256 } from '../trust-anchor.ts';
+export { readUserDataJson, readUserDataText } from '../user-data.ts';
 export type {
   ArchivedAttestationDocument,
   ChainCertificate,
   MatchedImage,
+  TrustedFields,
   UnverifiedAttestationDocument,
   VerifiedAttestationDocument,
 } from '../verified-document.ts';
