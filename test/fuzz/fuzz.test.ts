@@ -1,0 +1,40 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { TARGETS } from './targets.mjs';
+
+const PROGRAM = fileURLToPath(new URL('fuzz.mjs', import.meta.url));
+const RUNS = process.env['FUZZ_RUNS'] ?? '6000';
+
+/** Runs the fuzzer as `pnpm fuzz` does: over the built packages, in a process of its own. */
+function fuzz(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], { encoding: 'utf8' });
+  return { status, output: stdout + stderr };
+}
+
+describe('a short round of fuzzing, the same inputs every time', () => {
+  for (const name of Object.keys(TARGETS)) {
+    it(`meets nothing but its own errors in ${name}`, { timeout: 180_000 }, () => {
+      const { status, output } = fuzz(name, '--runs', RUNS);
+      expect(output).toMatch(/^\d+ inputs, seed 1$/m);
+      expect(status, output).toBe(0);
+    });
+  }
+});
+
+describe('the command line of the fuzzer', () => {
+  it('refuses targets that do not exist, with those that do', () => {
+    const { status, output } = fuzz('1', 'no-such-target');
+    expect(status).toBe(2);
+    expect(output).toContain('certificate');
+  });
+
+  it('refuses a count that is none', () => {
+    expect(fuzz('--runs', 'many').status).toBe(2);
+  });
+
+  it('gives the same account for the same seed', () => {
+    const account = () => fuzz('der', '--runs', '500', '--seed', '7').output.split('\n')[1];
+    expect(account()).toBe(account());
+  });
+});
