@@ -5,6 +5,8 @@ export type { NsmErrorCode, NsmModuleError } from './error.ts';
 export { NsmError } from './error.ts';
 export type { EntropySeedOptions, NsmOptions } from './nsm.ts';
 export { NSM_DEFAULT_TIMEOUT, Nsm } from './nsm.ts';
+export type { OpenNsmOptions } from './open-nsm.ts';
+export { NSM_DEVICE_PATH, openNsm, openNsmDeviceFile } from './open-nsm.ts';
 export type { AttestationFields, NsmRequest, NsmRequestValue } from './request.ts';
 export { NSM_ATTESTATION_FIELD_MAX_SIZE } from './request.ts';
 export type { NsmDescription, NsmDigest, PcrDescription } from './response.ts';
