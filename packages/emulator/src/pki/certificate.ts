@@ -33,6 +33,8 @@ export interface CertificateAlteration {
   readonly signatureAlgorithm?: (encoded: Uint8Array) => Uint8Array;
   /** Changes the encoded signature value (Ecdsa-Sig-Value). */
   readonly signatureValue?: (encoded: Uint8Array) => Uint8Array;
+  /** Changes the encoded BIT STRING around the signature value. */
+  readonly signatureBitString?: (encoded: Uint8Array) => Uint8Array;
   /** Changes the finished certificate; its signature does not cover this. */
   readonly encoded?: (certificate: Uint8Array) => Uint8Array;
 }
@@ -80,7 +82,7 @@ export async function issueCertificate(
     DER_TAG.SEQUENCE,
     tbs,
     (alteration.signatureAlgorithm ?? same)(ECDSA_WITH_SHA384),
-    encodeDerBitString((alteration.signatureValue ?? same)(signature)),
+    (alteration.signatureBitString ?? same)(encodeDerBitString((alteration.signatureValue ?? same)(signature))),
   );
   return (alteration.encoded ?? same)(certificate);
 }

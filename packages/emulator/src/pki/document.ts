@@ -72,7 +72,8 @@ export function encodePayload(fields: ReadonlyMap<unknown, unknown>, encoding: P
   return concatBytes(INDEFINITE_MAP, ...[...fields].flat().map(encodeValue), BREAK);
 }
 
-function readPcr(value: Uint8Array | string): Uint8Array {
+/** The bytes of a register's value. */
+export function readPcr(value: Uint8Array | string): Uint8Array {
   return typeof value === 'string' ? decodeHex(value) : value;
 }
 

@@ -75,6 +75,12 @@ export class NitroPki {
     return new NitroPki({ authority, certificate: await authority.certificate(), seed }, options);
   }
 
+  /** The same root's authorities of another region, by the same clock. */
+  inRegion(region: string): NitroPki {
+    const root = { authority: this.#root, certificate: this.rootCertificate, seed: this.#seed };
+    return new NitroPki(root, { region, clock: this.clock });
+  }
+
   /**
    * The chain of `moduleId` at `time` (default: now by the clock). The leaf is kept and used again until shortly before it
    * ends, as the Nitro hypervisor does. A chain with alterations is made afresh and not kept.
