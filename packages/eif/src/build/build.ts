@@ -1,0 +1,212 @@
+import type { ImagePcrs } from '../digests.ts';
+import type { EifArchitecture } from '../format/header.ts';
+import { EifWriter } from '../node/writer.ts';
+import type { BootFiles, BootOptions } from './boot/blobs.ts';
+import { readBootFiles } from './boot/blobs.ts';
+import { agreeOnArchitecture, kernelArchitecture, kernelIdentity } from './boot/kernel.ts';
+import type { MetadataOptions, SourceIdentity } from './boot/metadata.ts';
+import { encodeMetadata } from './boot/metadata.ts';
+import { findEntryPoint } from './command/entry-point.ts';
+import type { Command, ImageCommand } from './command/image-command.ts';
+import { joinCommand, variable } from './command/image-command.ts';
+import type { UserIds } from './command/user.ts';
+import { resolveUser } from './command/user.ts';
+import { failBuild } from './error.ts';
+import { archiveOf } from './ramdisk/archive.ts';
+import { GIVEN_INIT_MOUNTS, GIVEN_INIT_PATH, givenAppRamdisk, givenBootRamdisk } from './ramdisk/given-init.ts';
+import type { InitOptions } from './ramdisk/own-init.ts';
+import { appRamdisk, bootRamdisk, mountedFolders } from './ramdisk/own-init.ts';
+import { completeRootfs, ensureWorkingDirectory } from './ramdisk/rootfs.ts';
+import type { FolderNode } from './tree/node.ts';
+import { readRootFolder } from './tree/root-folder.ts';
+
+/** What {@link buildEif} builds from, and how. */
+export interface BuildEifOptions extends BootOptions, MetadataOptions, InitOptions, ImageCommand {
+  /** Path of the image to write; it appears whole, or not at all. */
+  readonly output: string;
+  /** A folder that holds a root file system. */
+  readonly rootfs: string;
+  /** Default: the image's, or the kernel's. */
+  readonly architecture?: EifArchitecture;
+  /** Whether owners and permissions of `rootfs` are kept as they are on disk. Default false: see the README. */
+  readonly preserveAttributes?: boolean;
+  /** Makes the signature section's content once PCR0 is known; without it the image is not signed. */
+  readonly signature?: (pcrs: ImagePcrs) => Promise<Uint8Array> | Uint8Array;
+  /** Called with the bytes of files written so far, and of all files. */
+  readonly onProgress?: (progress: BuildProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** How far a build is. */
+export interface BuildProgress {
+  readonly writtenBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Something that does not stop the build, but may stop the enclave. */
+export interface BuildWarning {
+  readonly code: 'KERNEL_UNKNOWN' | 'USER_IGNORED' | 'WORKING_DIRECTORY_IGNORED' | 'ATTRIBUTES_DROPPED';
+  readonly message: string;
+}
+
+/** An image that was built. */
+export interface BuiltEif {
+  readonly path: string;
+  /** Length of the file, in bytes. */
+  readonly byteLength: number;
+  readonly crc32: number;
+  readonly architecture: EifArchitecture;
+  readonly pcrs: ImagePcrs;
+  readonly signed: boolean;
+  readonly warnings: readonly BuildWarning[];
+}
+
+/** A root file system with what its source says about it. */
+export interface ImageSource {
+  readonly rootfs: FolderNode;
+  readonly command: ImageCommand;
+  readonly identity: SourceIdentity;
+  readonly architecture: EifArchitecture | undefined;
+  readonly warnings: readonly BuildWarning[];
+}
+
+interface Ramdisks {
+  readonly boot: FolderNode;
+  readonly app: FolderNode;
+}
+
+function warnings(boot: BootFiles, command: Command, user: UserIds): BuildWarning[] {
+  const found: BuildWarning[] = [];
+  if (kernelArchitecture(boot.kernel) === undefined) {
+    found.push({ code: 'KERNEL_UNKNOWN', message: 'the kernel is neither a bzImage nor an Image' });
+  }
+  if (boot.init === undefined) return found;
+  if (user.uid !== 0) found.push({ code: 'USER_IGNORED', message: 'the given init runs the program as root' });
+  if (command.workingDirectory !== '/') {
+    found.push({ code: 'WORKING_DIRECTORY_IGNORED', message: 'the given init runs the program in /' });
+  }
+  return found;
+}
+
+function withHome(command: Command, { home }: UserIds): Command {
+  if (variable(command.environment, 'HOME') !== undefined) return command;
+  return { ...command, environment: [...command.environment, `HOME=${home}`] };
+}
+
+function ownRamdisks(
+  { rootfs }: ImageSource,
+  boot: BootFiles,
+  command: Command,
+  user: UserIds,
+  architecture: EifArchitecture,
+  options: InitOptions,
+): Ramdisks {
+  ensureWorkingDirectory(rootfs, command.workingDirectory);
+  const path = findEntryPoint(command.arguments[0] ?? '', {
+    root: rootfs,
+    architecture,
+    user,
+    workingDirectory: command.workingDirectory,
+    searchPath: variable(command.environment, 'PATH') ?? '',
+    mounted: mountedFolders(rootfs),
+  });
+  const program = { ...withHome(command, user), path, user };
+  return { boot: bootRamdisk(architecture, boot.modules), app: appRamdisk(rootfs, program, options) };
+}
+
+function givenRamdisks(
+  { rootfs }: ImageSource,
+  init: Buffer,
+  boot: BootFiles,
+  command: Command,
+  architecture: EifArchitecture,
+): Ramdisks {
+  findEntryPoint(command.arguments[0] ?? '', {
+    root: rootfs,
+    architecture,
+    user: { uid: 0, gid: 0, groups: [], home: '/' },
+    workingDirectory: '/',
+    searchPath: GIVEN_INIT_PATH,
+    mounted: GIVEN_INIT_MOUNTS,
+  });
+  return { boot: givenBootRamdisk(init, boot.modules), app: givenAppRamdisk(rootfs, command) };
+}
+
+function checkPort(port: number | undefined): void {
+  if (port === undefined || (Number.isInteger(port) && port >= 0 && port < 0xffff_ffff)) return;
+  failBuild('BUILD_OPTION', `expected exitStatusPort to be a vsock port (0 to 2^32 - 2), found ${port}`);
+}
+
+async function readSource(options: BuildEifOptions): Promise<ImageSource> {
+  return {
+    rootfs: await readRootFolder(options.rootfs, options),
+    command: {},
+    identity: { name: 'enclave', version: '1.0', info: null },
+    architecture: undefined,
+    warnings: [],
+  };
+}
+
+function* counted(pieces: Iterable<Uint8Array>, count: (bytes: number) => void): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    yield piece;
+    count(piece.length);
+  }
+}
+
+function contentBytes(folder: FolderNode): number {
+  let total = 0;
+  for (const node of folder.children.values()) {
+    if (node.kind === 'folder') total += contentBytes(node);
+    if (node.kind === 'file') total += node.size;
+  }
+  return total;
+}
+
+/**
+ * Builds an enclave image, without a container engine. The same input always gives the same bytes: on any machine, at any
+ * time. Nothing is left at `output` unless all went well.
+ * @throws {EifBuildError} with the code of what is wrong with the input; the system's own errors when files cannot be
+ * read or written.
+ */
+export async function buildEif(options: BuildEifOptions): Promise<BuiltEif> {
+  checkPort(options.exitStatusPort);
+  const source = await readSource(options);
+  const boot = readBootFiles(options, options.architecture ?? source.architecture);
+  const architecture = agreeOnArchitecture(boot.kernel, options.architecture ?? source.architecture);
+  completeRootfs(source.rootfs);
+  const command = joinCommand(source.command, options);
+  const user = resolveUser(source.rootfs, command.user);
+  const ramdisks =
+    boot.init === undefined
+      ? ownRamdisks(source, boot, command, user, architecture, options)
+      : givenRamdisks(source, boot.init, boot, command, architecture);
+  const metadata = encodeMetadata(options, source.identity, kernelIdentity(boot.kernel, boot.kernelConfig));
+
+  const totalBytes = contentBytes(ramdisks.app);
+  let writtenBytes = 0;
+  const count = (bytes: number): void => {
+    writtenBytes = Math.min(writtenBytes + bytes, totalBytes);
+    options.onProgress?.({ writtenBytes, totalBytes });
+  };
+  await using writer = await EifWriter.create(options.output, {
+    architecture,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  await writer.section('kernel', boot.kernel);
+  await writer.section('cmdline', Buffer.from(boot.cmdline));
+  await writer.section('metadata', metadata);
+  await writer.section('ramdisk', archiveOf(ramdisks.boot));
+  await writer.section('ramdisk', counted(archiveOf(ramdisks.app), count));
+  if (options.signature !== undefined) await writer.section('signature', await options.signature(writer.pcrs()));
+  const { byteLength, crc32, pcrs } = await writer.finish();
+  return {
+    path: options.output,
+    byteLength,
+    crc32,
+    architecture,
+    pcrs,
+    signed: options.signature !== undefined,
+    warnings: [...source.warnings, ...warnings(boot, command, user)],
+  };
+}
