@@ -1,3 +1,5 @@
+import type { EifListing } from '../read/entries.ts';
+import { listEif } from '../read/entries.ts';
 import type { Eif, EifPcrs } from '../read/read-eif.ts';
 import { readEifFrom } from '../read/read-eif.ts';
 import type { ReadEifOptions } from '../read/walk.ts';
@@ -20,4 +22,12 @@ export async function readEif(source: NodeEifSource, options: ReadEifOptions = {
  */
 export async function measureEif(source: NodeEifSource, options: ReadEifOptions = {}): Promise<EifPcrs> {
   return (await readEif(source, options)).pcrs;
+}
+
+/**
+ * Lists the files in an image's ramdisks, with the SHA-384 of each one's content.
+ * @throws {EifError} as {@link readEif}, or a `CPIO_…` code.
+ */
+export async function lsEif(source: NodeEifSource, options: ReadEifOptions = {}): Promise<EifListing> {
+  return withSource(source, (opened) => listEif(opened, { ...options, platform: nodePlatform }));
 }

@@ -48,6 +48,20 @@ export class ByteReader {
     return (await this.#fill()) ? this.#piece[0] : undefined;
   }
 
+  /** Passes over zeros and gives the byte behind them, left in place; `undefined` at the end. */
+  async skipZeros(): Promise<number | undefined> {
+    while (await this.#fill()) {
+      const zeros = this.#piece.findIndex((byte) => byte !== 0);
+      if (zeros < 0) {
+        await this.next(this.#piece.length);
+        continue;
+      }
+      await this.next(zeros);
+      return this.#piece[0];
+    }
+    return undefined;
+  }
+
   /** The next `length` bytes, piece by piece; fewer where the input ends. */
   async *take(length: number): AsyncGenerator<Uint8Array, void, undefined> {
     for (let missing = length; missing > 0; ) {
