@@ -1,7 +1,7 @@
 import type { Checklist, CheckOutcome } from './checks.ts';
 import { CollectingChecklist, StrictChecklist } from './checks.ts';
 import type { CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
-import type { NitroCrypto, P384Key, SyncNitroCrypto } from './crypto.ts';
+import type { Eventually, NitroCrypto, P384Key, SyncNitroCrypto } from './crypto.ts';
 import { AttestationError, PolicyError } from './error.ts';
 import { AWS_NITRO_ROOT_G1, expectPublishedRoot } from './trust-anchor.ts';
 import type { EvaluationTime, PathTrust, PreparedVerification } from './verification.ts';
@@ -49,25 +49,24 @@ function computeSync(crypto: SyncNitroCrypto, prepared: PreparedVerification, po
   return { keys: [...keys.values()], holds, digests: new Map(digests) };
 }
 
-/** All at once, each on whatever thread is free. A leaf's key is used before it is trusted, its answer only afterwards. */
+/**
+ * All at once, each signature on whatever thread is free; the first ones are being verified while the last keys are made
+ * ready. A leaf's key is used before it is trusted, its answer only afterwards.
+ */
 async function compute(crypto: NitroCrypto, prepared: PreparedVerification, policy: CompiledPolicy): Promise<Computed> {
-  const importing = prepared.links.map(
-    async ({ own }, index) => prepared.known[index]?.key ?? crypto.importP384(own.certificate.publicKey),
-  );
-  const verifying = prepared.pending.map(async ({ signer, message, signature }) => {
-    const key = await importing[signer];
-    return key !== undefined && crypto.verify(key, message, signature);
+  const keys = new Map<number, Eventually<P384Key>>(prepared.known.map(({ key }, index) => [index, key]));
+  const verifying = prepared.pending.map(({ signer, publicKey, message, signature }) => {
+    const key = keys.get(signer) ?? crypto.importP384(publicKey);
+    keys.set(signer, key);
+    return key instanceof Promise
+      ? key.then((ready) => crypto.verify(ready, message, signature))
+      : crypto.verify(key, message, signature);
   });
   const hashing = [...policy.preimages].map(async ([rule, preimage]) => [rule, await crypto.sha384(preimage)] as const);
   const root = needsRootDigest(prepared, policy) ? crypto.sha256(AWS_NITRO_ROOT_G1) : undefined;
-  const [keys, holds, digests, rootDigest] = await Promise.all([
-    Promise.all(importing),
-    Promise.all(verifying),
-    Promise.all(hashing),
-    root,
-  ]);
+  const [holds, digests, rootDigest] = await Promise.all([Promise.all(verifying), Promise.all(hashing), root]);
   if (rootDigest !== undefined) expectPublishedRoot(rootDigest);
-  return { keys, holds, digests: new Map(digests) };
+  return { keys: await Promise.all(keys.values()), holds, digests: new Map(digests) };
 }
 
 /** What is left to do once the signatures were computed: no key and no clock needed. */
