@@ -102,13 +102,38 @@ export function attestationRequest({ publicKey, userData, nonce }: AttestationFi
   };
 }
 
+/** Largest integer that cbor-x writes as an integer by itself; beyond it a number becomes a float, a BigInt does not. */
+const LARGEST_SHORT_INTEGER = 0xffff_ffff;
+
+type Encodable = Exclude<NsmRequestValue, object> | bigint | Uint8Array | readonly Encodable[] | Map<string, Encodable>;
+
+function encodable(value: NsmRequestValue): Encodable {
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value)) refuse('an integer within ±(2^53 - 1)', value);
+    return Math.abs(value) > LARGEST_SHORT_INTEGER ? BigInt(value) : value;
+  }
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
+  if (isList(value)) return value.map(encodable);
+  return encodableMap(value);
+}
+
+function isList(
+  value: readonly NsmRequestValue[] | ReadonlyMap<string, NsmRequestValue>,
+): value is readonly NsmRequestValue[] {
+  return Array.isArray(value);
+}
+
+function encodableMap(fields: ReadonlyMap<string, NsmRequestValue>): Map<string, Encodable> {
+  return new Map(Array.from(fields, ([key, field]) => [key, encodable(field)]));
+}
+
 /**
  * Bytes of `request`.
  * @throws {NsmError} `NSM_ARGUMENT` if they are more than the driver takes ({@link NSM_REQUEST_MAX_SIZE}).
  */
 export function encodeRequest({ name, fields }: NsmRequest): Uint8Array {
   // A copy: the encoder's answer is a view of memory that it goes on using.
-  const bytes = Uint8Array.from(ENCODER.encode(fields === undefined ? name : new Map([[name, fields]])));
+  const bytes = Uint8Array.from(ENCODER.encode(fields === undefined ? name : new Map([[name, encodableMap(fields)]])));
   if (bytes.length > NSM_REQUEST_MAX_SIZE) {
     refuse(`a request of at most ${NSM_REQUEST_MAX_SIZE} bytes`, `${bytes.length} bytes in ${name}`);
   }
