@@ -78,7 +78,7 @@ export function readPcr(value: Uint8Array | string): Uint8Array {
 }
 
 /** The fields in AWS's order. Those that are absent are null, not left out. */
-function createFields(
+export function createFields(
   { kind = 'enclave', moduleId, pcrs, publicKey, userData, nonce }: AttestationDocumentRequest,
   { timestamp, certificate, caBundle }: { timestamp: number; certificate: Uint8Array; caBundle: readonly Uint8Array[] },
 ): Map<unknown, unknown> {
