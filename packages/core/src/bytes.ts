@@ -40,8 +40,19 @@ export function constantTimeEqual(left: Uint8Array, right: Uint8Array): boolean 
   return difference === 0;
 }
 
+/**
+ * A private copy of `bytes`, always a plain `Uint8Array`. Not `bytes.slice()`: that of a Node `Buffer` is a view, through
+ * which the caller could change what has been checked.
+ * @throws {TypeError} when it is no `Uint8Array`.
+ */
+export function copyBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (bytes instanceof Uint8Array) return new Uint8Array(bytes);
+  const found: unknown = bytes;
+  throw new TypeError(`expected a Uint8Array, found ${found === null ? 'null' : typeof found}`);
+}
+
 /** One new array holding all `parts` in order. */
-export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let offset = 0;
   for (const part of parts) {
@@ -49,4 +60,9 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBu
     offset += part.length;
   }
   return joined;
+}
+
+/** One new array holding all `parts` in order. */
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return joinBytes(parts);
 }

@@ -1,3 +1,4 @@
+import { copyBytes } from './bytes.ts';
 import type { CborErrorCode, CborKey, CborMap, CborValue } from './cbor-value.ts';
 import { CborError } from './cbor-value.ts';
 
@@ -17,10 +18,18 @@ const INDEFINITE = -1;
 // `ignoreBOM` keeps a leading U+FEFF: dropped, two different keys would decode to one.
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** Longest part of a key that an error quotes: keys of hostile input can be as long as the input. */
+const QUOTED_CHARACTERS = 40;
+
+function describeKey(key: CborKey): string {
+  return typeof key === 'number' ? `${key}` : JSON.stringify(key.slice(0, QUOTED_CHARACTERS));
+}
+
 /**
  * A cursor over CBOR (RFC 8949) of the strict profile: integers within ±(2^53 − 1), definite byte and text strings, definite
  * and indefinite arrays and maps, false, true, null and undefined, everything in its shortest form. Tags, floats and
- * other simple values are refused. Byte strings are views of the input: give it a copy that nobody else can write to.
+ * other simple values are refused. Reads from a copy of its own, made once the size is known to be allowed, so that a
+ * caller's later writes change nothing that was read; byte strings are views of that copy.
  */
 export class CborReader {
   readonly #bytes: Uint8Array;
@@ -32,7 +41,7 @@ export class CborReader {
     if (bytes.length > maxBytes) {
       throw new CborError('CBOR_TOO_LARGE', `expected at most ${maxBytes} bytes of CBOR, found ${bytes.length}`);
     }
-    this.#bytes = bytes;
+    this.#bytes = copyBytes(bytes);
     this.#maxDepth = maxDepth;
     this.#itemsLeft = maxItems;
   }
@@ -45,6 +54,11 @@ export class CborReader {
   /** The initial byte of the next item, or `undefined` at the end. */
   peek(): number | undefined {
     return this.#bytes[this.#offset];
+  }
+
+  /** The bytes from `start` to what was read last, as encoded. */
+  encodedSince(start: number): Uint8Array {
+    return this.#bytes.subarray(start, this.#offset);
   }
 
   /** Passes over the next byte, whatever it is. */
@@ -146,7 +160,7 @@ export class CborReader {
     try {
       return UTF8.decode(encoded);
     } catch (cause) {
-      throw new CborError('CBOR_UTF8', 'expected text in UTF-8, found other bytes', { cause, offset: start });
+      return this.#fail('CBOR_UTF8', 'expected text in UTF-8, found other bytes', start, cause);
     }
   }
 
@@ -199,7 +213,7 @@ export class CborReader {
       return this.#fail('CBOR_KEY_TYPE', 'expected a map key that is text or an integer', start);
     }
     // First or last of two equal keys: two readers could each see another value.
-    if (map.has(key)) this.#fail('CBOR_DUPLICATE_KEY', `found the key ${JSON.stringify(key)} twice`, start);
+    if (map.has(key)) this.#fail('CBOR_DUPLICATE_KEY', `found the key ${describeKey(key)} twice`, start);
     return key;
   }
 
@@ -232,7 +246,8 @@ export class CborReader {
     }
   }
 
-  #fail(code: CborErrorCode, sentence: string, offset: number): never {
-    throw new CborError(code, `CBOR at byte ${offset}: ${sentence}`, { offset });
+  #fail(code: CborErrorCode, sentence: string, offset: number, cause?: unknown): never {
+    const details = cause === undefined ? { offset } : { offset, cause };
+    throw new CborError(code, `CBOR at byte ${offset}: ${sentence}`, details);
   }
 }

@@ -1,4 +1,4 @@
-import { concatBytes } from './bytes.ts';
+import { concatBytes, joinBytes } from './bytes.ts';
 import type { CborLimits } from './cbor-reader.ts';
 import { CborReader } from './cbor-reader.ts';
 import type { CborKey, CborValue } from './cbor-value.ts';
@@ -16,7 +16,7 @@ export interface DecodeCborOptions extends CborLimits {
  * @throws {CborError} with the code of the first rule that the bytes break.
  */
 export function decodeCbor(bytes: Uint8Array, { rootTag, ...limits }: DecodeCborOptions = {}): CborValue {
-  const reader = new CborReader(bytes.slice(), limits);
+  const reader = new CborReader(bytes, limits);
   if (rootTag !== undefined && reader.peek() === (0xc0 | rootTag)) reader.skipByte();
   const value = reader.readValue();
   reader.expectEnd();
@@ -73,28 +73,52 @@ function compareBytes(left: Uint8Array, right: Uint8Array): number {
   return left.length - right.length;
 }
 
-function encodeMap(map: ReadonlyMap<CborKey, CborInput>): Uint8Array<ArrayBuffer> {
-  const entries = Array.from(map, ([key, value]) => ({ key: encodeCbor(key), value: encodeCbor(value) }));
-  entries.sort((left, right) => compareBytes(left.key, right.key));
-  return concatBytes(encodeHead(5, map.size), ...entries.flatMap(({ key, value }) => [key, value]));
+/** Deepest nesting that is encoded: a value that contains itself has no end. */
+const MAX_DEPTH = 64;
+
+function encodeKey(key: CborKey, depth: number): Uint8Array<ArrayBuffer> {
+  if (typeof key === 'string' || typeof key === 'number') return encodeItem(key, depth);
+  throw new CborError('CBOR_UNSUPPORTED_VALUE', `expected a map key that is text or an integer, found ${typeof key}`);
 }
 
-/**
- * Encodes `value` deterministically (RFC 8949 §4.2.1): shortest forms, definite lengths, map keys in the order of their
- * encoded bytes. {@link decodeCbor} gives the same value back.
- * @throws {CborError} `CBOR_UNSUPPORTED_VALUE` for anything outside the profile (fractions, bigints, dates, objects).
- */
-export function encodeCbor(value: CborInput): Uint8Array<ArrayBuffer> {
-  if (typeof value === 'number') return encodeInteger(value);
-  if (typeof value === 'string') {
-    const text = new TextEncoder().encode(value);
-    return concatBytes(encodeHead(3, text.length), text);
+function encodeMap(map: ReadonlyMap<CborKey, CborInput>, depth: number): Uint8Array<ArrayBuffer> {
+  const entries = Array.from(map, ([key, value]) => ({ key: encodeKey(key, depth), value: encodeItem(value, depth) }));
+  entries.sort((left, right) => compareBytes(left.key, right.key));
+  return joinBytes([encodeHead(5, map.size), ...entries.flatMap(({ key, value }) => [key, value])]);
+}
+
+function encodeArray(array: readonly CborInput[], depth: number): Uint8Array<ArrayBuffer> {
+  return joinBytes([encodeHead(4, array.length), ...Array.from(array, (item) => encodeItem(item, depth))]);
+}
+
+function encodeText(value: string): Uint8Array<ArrayBuffer> {
+  // UTF-8 has no lone surrogates: replaced, two different keys would become one.
+  if (/\p{Surrogate}/u.test(value)) {
+    throw new CborError('CBOR_UNSUPPORTED_VALUE', 'expected text of Unicode characters, found a lone surrogate');
   }
+  const text = new TextEncoder().encode(value);
+  return concatBytes(encodeHead(3, text.length), text);
+}
+
+function encodeItem(value: CborInput, depth: number): Uint8Array<ArrayBuffer> {
+  if (depth > MAX_DEPTH) throw new CborError('CBOR_TOO_DEEP', `expected at most ${MAX_DEPTH} nested levels`);
+  if (typeof value === 'number') return encodeInteger(value);
+  if (typeof value === 'string') return encodeText(value);
   if (value instanceof Uint8Array) return concatBytes(encodeHead(2, value.length), value);
-  if (Array.isArray(value)) return concatBytes(encodeHead(4, value.length), ...value.map((item) => encodeCbor(item)));
-  if (value instanceof Map) return encodeMap(value);
+  if (Array.isArray(value)) return encodeArray(value, depth + 1);
+  if (value instanceof Map) return encodeMap(value, depth + 1);
   if (value === null || value === undefined || typeof value === 'boolean') {
     return Uint8Array.of(SIMPLE.get(value) ?? 0xf7);
   }
   throw new CborError('CBOR_UNSUPPORTED_VALUE', `expected a value of the CBOR profile, found ${typeof value}`);
+}
+
+/**
+ * Encodes `value` deterministically (RFC 8949 §4.2.1): shortest forms, definite lengths, map keys in the order of their
+ * encoded bytes. {@link decodeCbor} gives the same value back, within its limits.
+ * @throws {CborError} `CBOR_UNSUPPORTED_VALUE` for anything outside the profile (fractions, bigints, dates, objects, lone
+ *   surrogates, map keys that are neither text nor integers), `CBOR_TOO_DEEP` beyond 64 levels.
+ */
+export function encodeCbor(value: CborInput): Uint8Array<ArrayBuffer> {
+  return encodeItem(value, 0);
 }

@@ -1,4 +1,4 @@
-import { bytesEqual, encodeHex } from './bytes.ts';
+import { bytesEqual, copyBytes, encodeHex } from './bytes.ts';
 import { DER_TAG, DerReader } from './der.ts';
 import { NitroEnclavesError } from './error.ts';
 
@@ -156,7 +156,7 @@ function readTbs(content: Uint8Array): Omit<Certificate, 'encoded' | 'tbs' | 'si
  * @throws {CertificateError} when a rule of RFC 5280 is broken.
  */
 export function parseCertificate(encoded: Uint8Array): Certificate {
-  const copy = encoded.slice();
+  const copy = copyBytes(encoded);
   const outer = new DerReader(copy);
   const certificate = outer.enter(DER_TAG.SEQUENCE);
   outer.expectEnd();

@@ -70,25 +70,19 @@ function expectBytes(value: CborValue, code: CoseErrorCode, path: string): Uint8
  * @throws {CoseError} when they are, but not a COSE_Sign1; a detached (null) payload is refused.
  */
 export function decodeCoseSign1(bytes: Uint8Array, limits: CborLimits = {}): CoseSign1 {
-  const message = bytes.slice();
-  const reader = new CborReader(message, limits);
+  const reader = new CborReader(bytes, limits);
   readArrayHead(reader);
   const protectedHeader = expectBytes(reader.readValue(1), 'COSE_PROTECTED_TYPE', '$.protected');
   const unprotectedStart = reader.offset;
   const unprotectedHeader = reader.readValue(1);
-  const unprotectedBytes = message.subarray(unprotectedStart, reader.offset);
+  const unprotectedBytes = reader.encodedSince(unprotectedStart);
   if (!(unprotectedHeader instanceof Map)) {
     throw new CoseError('COSE_UNPROTECTED_TYPE', 'expected a map at $.unprotected', { path: '$.unprotected' });
   }
   const content = reader.readValue(1);
   if (content === null) {
-    throw new CoseError(
-      'COSE_PAYLOAD_DETACHED',
-      'expected the payload inside the message, found a detached one (null)',
-      {
-        path: '$.payload',
-      },
-    );
+    const found = 'expected the payload inside the message, found a detached one (null)';
+    throw new CoseError('COSE_PAYLOAD_DETACHED', found, { path: '$.payload' });
   }
   const payload = expectBytes(content, 'COSE_PAYLOAD_TYPE', '$.payload');
   const signature = expectBytes(reader.readValue(1), 'COSE_SIGNATURE_TYPE', '$.signature');

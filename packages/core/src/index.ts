@@ -1,4 +1,4 @@
-export { bytesEqual, concatBytes, constantTimeEqual, decodeHex, encodeHex } from './bytes.ts';
+export { bytesEqual, concatBytes, constantTimeEqual, copyBytes, decodeHex, encodeHex } from './bytes.ts';
 export type { CborInput, DecodeCborOptions } from './cbor.ts';
 export { decodeCbor, encodeCbor } from './cbor.ts';
 export type { CborLimits } from './cbor-reader.ts';
