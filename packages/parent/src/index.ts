@@ -1,1 +1,34 @@
-export {};
+export type { CredentialGrant, CredentialServed, CredentialServerOptions } from './credentials/credential-server.ts';
+export {
+  allowLongTermCredentials,
+  CREDENTIALS_PORT,
+  CredentialServer,
+  startCredentialServer,
+} from './credentials/credential-server.ts';
+export type { RateLimit } from './credentials/rate-limit.ts';
+export type { LaunchErrorCode } from './launch/error.ts';
+export { LaunchError } from './launch/error.ts';
+export type { ExitStatus } from './launch/exit-status.ts';
+export { ExitStatusListener } from './launch/exit-status.ts';
+export type {
+  EnclaveDescription,
+  EnclaveLauncher,
+  EnclaveMeasurements,
+  RunEnclaveOptions,
+  RunningEnclave,
+  WaitOptions,
+} from './launch/launcher.ts';
+export type { BuildEnclaveOptions, NitroCliOptions } from './launch/nitro-cli.ts';
+export { NitroCli } from './launch/nitro-cli.ts';
+export type { NitroCliErrorCode } from './launch/nitro-cli-error.ts';
+export { NITRO_CLI_ERRORS, NitroCliError } from './launch/nitro-cli-error.ts';
+export type { SizingRequest } from './launch/sizing.ts';
+export { expectRoomFor, leastMemoryMiB } from './launch/sizing.ts';
+export type { RestartPolicy, SuperviseOptions, SupervisorEvents } from './launch/supervisor.ts';
+export { EnclaveSupervisor, superviseEnclave } from './launch/supervisor.ts';
+export type { LogSinkOptions, ReceivedRecord, RefusedLine } from './logs/log-sink.ts';
+export { LogSink, startLogSink } from './logs/log-sink.ts';
+export type { OpenTelemetryTarget } from './logs/open-telemetry.ts';
+export { toOpenTelemetry } from './logs/open-telemetry.ts';
+export type { LogRecord, MetricRecord, TelemetryRecord } from './logs/record.ts';
+export { LOG_PORT } from './logs/record.ts';

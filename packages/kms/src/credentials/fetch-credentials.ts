@@ -65,12 +65,13 @@ function readCredentials(body: string): AwsCredentialIdentity & { expiration: Da
   const answer = parse(body);
   const expiration = new Date(field(answer, 'Expiration'));
   if (Number.isNaN(expiration.getTime())) throw malformed('an Expiration that is no date');
-  const { AccountId } = answer;
+  const { AccountId, Token } = answer;
   return {
     accessKeyId: field(answer, 'AccessKeyId'),
     secretAccessKey: field(answer, 'SecretAccessKey'),
-    sessionToken: field(answer, 'Token'),
     expiration,
+    // Only credentials that never expire have no token.
+    ...(Token === undefined ? {} : { sessionToken: field(answer, 'Token') }),
     ...(typeof AccountId === 'string' ? { accountId: AccountId } : {}),
   };
 }

@@ -1,0 +1,230 @@
+import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LaunchError } from './error.ts';
+import type { ExitStatus } from './exit-status.ts';
+import type { EnclaveLauncher, RunEnclaveOptions, RunningEnclave } from './launcher.ts';
+
+/** When an enclave that ended is started again. */
+export interface RestartPolicy {
+  /** `always`; `on-failure`: unless its application exited with 0; `never`. Default `on-failure`. */
+  readonly restart?: 'always' | 'on-failure' | 'never';
+  /** Wait before the first restart, in ms; doubled for each that follows. Default 1000. */
+  readonly initialDelay?: number;
+  /** Longest wait, in ms. Default 60 000. */
+  readonly maxDelay?: number;
+  /** After so long in good health the next wait is the first again, in ms. Default 60 000. */
+  readonly healthyAfter?: number;
+  /** Most restarts in a row that never got healthy. Default: no limit. */
+  readonly maxRestarts?: number;
+}
+
+/** Options of {@link superviseEnclave}. */
+export interface SuperviseOptions extends RestartPolicy {
+  readonly launcher: EnclaveLauncher;
+  readonly enclave: RunEnclaveOptions;
+  /** Resolves once the application answers, such as after a first exchange over the transport. Default: started is ready. */
+  readonly ready?: (enclave: RunningEnclave, signal: AbortSignal) => Promise<void>;
+  /** Longest for `ready`, in ms. Default 60 000. */
+  readonly readyTimeout?: number;
+  /** How the enclave's application ended, if it was reported; see `ExitStatusListener`. */
+  readonly exitStatus?: (cid: number) => ExitStatus | undefined;
+  /** How often the launcher is asked whether the enclave still runs, in ms. Default 1000. */
+  readonly pollInterval?: number;
+}
+
+/** Events of a supervised enclave. */
+export interface SupervisorEvents {
+  /** It runs, under this CID; not yet ready. */
+  started: [enclave: RunningEnclave];
+  /** It is ready. */
+  ready: [enclave: RunningEnclave];
+  /** It ended; `undefined` when it told nothing. */
+  exited: [enclave: RunningEnclave, status: ExitStatus | undefined];
+  /** A start failed, or it did not become ready. */
+  failed: [error: Error];
+  /** It is started again after `delay` ms. */
+  restarting: [delay: number];
+}
+
+/** Told apart from a failing enclave: the supervisor was told to stop. */
+class Stopped extends Error {}
+
+/**
+ * Keeps one enclave running: starts it, waits until it is ready, sees when it ends, and starts it again with a growing
+ * delay. Its CID may be another after each restart: ask {@link EnclaveSupervisor.enclave}, or `waitReady()`.
+ */
+export class EnclaveSupervisor extends EventEmitter<SupervisorEvents> {
+  readonly #options: SuperviseOptions;
+  readonly #stop = new AbortController();
+  #enclave: RunningEnclave | undefined;
+  #isReady = false;
+  #restarts = 0;
+  /** Resolves when the supervision ends: stopped, not to be restarted, or out of restarts. Rejects never. */
+  readonly done: Promise<void>;
+  #failure: Error | undefined;
+
+  constructor(options: SuperviseOptions) {
+    super();
+    this.#options = options;
+    this.done = this.#supervise();
+  }
+
+  /** The enclave as it runs now, ready or not. */
+  get enclave(): RunningEnclave | undefined {
+    return this.#enclave;
+  }
+
+  /** Whether it runs and was found ready. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /**
+   * The enclave once it is ready, however many restarts that takes.
+   * @throws {LaunchError} `NOT_READY` when supervision ends before.
+   */
+  async waitReady({ signal }: { signal?: AbortSignal } = {}): Promise<RunningEnclave> {
+    signal?.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const finish = (outcome: () => void) => {
+        this.off('ready', arrive);
+        signal?.removeEventListener('abort', abort);
+        outcome();
+      };
+      const arrive = (enclave: RunningEnclave) => finish(() => resolve(enclave));
+      const abort = () => finish(() => reject(signal?.reason));
+      if (this.#isReady && this.#enclave !== undefined) return resolve(this.#enclave);
+      this.on('ready', arrive);
+      signal?.addEventListener('abort', abort, { once: true });
+      this.done.then(() => finish(() => reject(this.#notReady())));
+    });
+  }
+
+  /** Ends the enclave and the supervision. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Stopped('the supervisor was stopped'));
+    await this.done;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #notReady(): LaunchError {
+    const details = this.#failure === undefined ? {} : { cause: this.#failure };
+    return new LaunchError(
+      'NOT_READY',
+      'expected the enclave to become ready, found that it is no longer started again',
+      details,
+    );
+  }
+
+  async #supervise(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const startedAt = performance.now();
+      const status = await this.#runOnce();
+      const wasHealthy = performance.now() - startedAt >= (this.#options.healthyAfter ?? 60_000);
+      if (!this.#isRestarted(status) || !(await this.#backOff(wasHealthy))) return;
+    }
+  }
+
+  /** One life of the enclave. */
+  async #runOnce(): Promise<ExitStatus | undefined> {
+    try {
+      const enclave = await this.#start();
+      await this.#becomeReady(enclave);
+      await this.#untilGone(enclave);
+      return this.#ended(enclave);
+    } catch (error) {
+      await this.#giveUp(error);
+      return undefined;
+    }
+  }
+
+  async #start(): Promise<RunningEnclave> {
+    const { launcher, enclave } = this.#options;
+    const signal =
+      enclave.signal === undefined ? this.#stop.signal : AbortSignal.any([enclave.signal, this.#stop.signal]);
+    this.#enclave = await launcher.runEnclave({ ...enclave, signal });
+    this.emit('started', this.#enclave);
+    return this.#enclave;
+  }
+
+  async #becomeReady(enclave: RunningEnclave): Promise<void> {
+    const { ready, readyTimeout = 60_000 } = this.#options;
+    const gone = new AbortController();
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(readyTimeout), gone.signal]);
+    const vanished = this.#untilGone(enclave, signal).then(() => {
+      throw new LaunchError('ENCLAVE_EXITED', 'expected the enclave to become ready, found that it ended before');
+    });
+    try {
+      await Promise.race([rejectOn(signal), vanished, ready?.(enclave, signal)]);
+    } finally {
+      gone.abort();
+    }
+    this.#isReady = true;
+    this.emit('ready', enclave);
+  }
+
+  async #untilGone({ EnclaveID }: RunningEnclave, signal: AbortSignal = this.#stop.signal): Promise<void> {
+    const { launcher, pollInterval = 1000 } = this.#options;
+    for (;;) {
+      const enclaves = await launcher.describeEnclaves({ signal });
+      if (!enclaves.some((one) => one.EnclaveID === EnclaveID && one.State !== 'TERMINATING')) return;
+      await sleep(pollInterval, undefined, { signal });
+    }
+  }
+
+  #ended(enclave: RunningEnclave): ExitStatus | undefined {
+    const status = this.#options.exitStatus?.(enclave.EnclaveCID);
+    this.#forget();
+    this.emit('exited', enclave, status);
+    return status;
+  }
+
+  #forget(): void {
+    this.#enclave = undefined;
+    this.#isReady = false;
+  }
+
+  /** A start that failed, an enclave that never got ready, or the end: nothing may be left running. */
+  async #giveUp(error: unknown): Promise<void> {
+    const enclave = this.#enclave;
+    const failure = error instanceof Error ? error : new Error(String(error));
+    if (enclave !== undefined) await this.#options.launcher.terminateEnclave(enclave.EnclaveID).catch(() => undefined);
+    const status = enclave === undefined ? undefined : this.#options.exitStatus?.(enclave.EnclaveCID);
+    this.#forget();
+    if (enclave !== undefined) this.emit('exited', enclave, status);
+    if (this.#stop.signal.aborted) return;
+    this.#failure = failure;
+    this.emit('failed', failure);
+  }
+
+  #isRestarted(status: ExitStatus | undefined): boolean {
+    const { restart = 'on-failure' } = this.#options;
+    const isSuccess = status !== undefined && 'exitCode' in status && status.exitCode === 0;
+    return restart === 'always' || (restart === 'on-failure' && !isSuccess);
+  }
+
+  async #backOff(wasHealthy: boolean): Promise<boolean> {
+    const { initialDelay = 1000, maxDelay = 60_000, maxRestarts = Number.POSITIVE_INFINITY } = this.#options;
+    this.#restarts = wasHealthy ? 0 : this.#restarts;
+    if (this.#stop.signal.aborted || this.#restarts >= maxRestarts) return false;
+    const delay = Math.min(maxDelay, initialDelay * 2 ** this.#restarts);
+    this.#restarts += 1;
+    this.emit('restarting', delay);
+    return sleep(delay, true, { signal: this.#stop.signal }).catch(() => false);
+  }
+}
+
+function rejectOn(signal: AbortSignal): Promise<never> | undefined {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+/** Starts `options.enclave` and keeps it running until `stop()`. */
+export function superviseEnclave(options: SuperviseOptions): EnclaveSupervisor {
+  return new EnclaveSupervisor(options);
+}
