@@ -87,6 +87,7 @@ export class PolicyError extends NitroEnclavesError<PolicyErrorCode> {}
 export type PolicyConfigurationErrorCode =
   | 'POLICY_NOT_AN_OBJECT'
   | 'POLICY_UNKNOWN_OPTION'
+  | 'POLICY_OPTION_UNDEFINED'
   | 'POLICY_OPTION_TYPE'
   | 'POLICY_IMAGE_MISSING'
   | 'POLICY_IMAGE_PCRS'

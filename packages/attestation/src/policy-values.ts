@@ -15,11 +15,16 @@ export function isRecord(value: unknown): value is Record<PropertyKey, unknown> 
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
-/** A misspelt option would be a rule that is never applied. */
+/** A misspelt option would be a rule that is never applied, and so would one whose value was not there to be read. */
 export function expectOnlyOptions(options: object, allowed: readonly PropertyKey[], path: string): void {
-  const unknown = Reflect.ownKeys(options).find((key) => !allowed.includes(key));
-  if (unknown !== undefined)
-    refusePolicy('POLICY_UNKNOWN_OPTION', path, `found the option ${String(unknown)}, unknown here`);
+  for (const key of Reflect.ownKeys(options)) {
+    if (!allowed.includes(key)) {
+      refusePolicy('POLICY_UNKNOWN_OPTION', path, `found the option ${String(key)}, unknown here`);
+    }
+    if (Reflect.get(options, key) === undefined) {
+      refusePolicy('POLICY_OPTION_UNDEFINED', path, `found the option ${String(key)} without a value: leave it out`);
+    }
+  }
 }
 
 /** One PCR value in lower-case hexadecimal. */

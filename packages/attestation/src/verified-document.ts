@@ -15,6 +15,12 @@ export interface UnverifiedAttestationDocument extends AttestationDocument {
 export interface ChainCertificate {
   /** DER. */
   readonly encoded: Uint8Array;
+  /** The subject's attributes, such as `CN=aws.nitro-enclaves, C=US`. For showing. */
+  readonly subject: string;
+  /** The issuer's Name, DER; with the serial number it names the certificate, as in a policy's `revoked`. */
+  readonly issuer: Uint8Array;
+  /** The serial number's INTEGER content, hexadecimal. */
+  readonly serialNumber: string;
   /** First moment of validity, in ms since the epoch. */
   readonly notBefore: number;
   /** Last moment of validity, in ms since the epoch. */
@@ -59,13 +65,17 @@ export interface ArchivedAttestationDocument extends TrustedFields {
   readonly trust: 'archived';
 }
 
-function describeChain(links: readonly PathLink[]): readonly ChainCertificate[] {
-  return Object.freeze(
-    links.map(({ own: { certificate } }) => {
-      const { encoded, notBefore, notAfter } = certificate;
-      return Object.freeze({ encoded: encoded.slice(), notBefore, notAfter });
-    }),
-  );
+function describeCertificate({ own: { certificate, subjectAttributes } }: PathLink): ChainCertificate {
+  const { encoded, issuer, serialNumber, notBefore, notAfter } = certificate;
+  const subject = subjectAttributes.map(({ type, value }) => `${type}=${value}`).join(', ');
+  return Object.freeze({
+    encoded: encoded.slice(),
+    subject,
+    issuer: issuer.slice(),
+    serialNumber,
+    notBefore,
+    notAfter,
+  });
 }
 
 const INSTANCE_ID = /^(i-[0-9a-f]+)-(?:enc|tpm)[0-9a-f]+$/;
@@ -85,7 +95,7 @@ export function describeVerified<Trust extends 'verified' | 'archived'>(
     image: image && Object.freeze({ index: image.index, name: image.name }),
     instanceId: document.moduleId.match(INSTANCE_ID)?.[1] ?? null,
     region: regionOf(links),
-    chain: describeChain(links),
+    chain: Object.freeze(links.map(describeCertificate)),
     policyId: policy.id,
     isCustomTrustAnchor: policy.isCustomTrustAnchor,
     checks: Object.freeze([...checks]),
