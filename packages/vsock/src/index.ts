@@ -23,3 +23,4 @@ export type {
 } from './transport.ts';
 export type { UnixTransportOptions } from './unix-transport.ts';
 export { unixTransport } from './unix-transport.ts';
+export { vsockTransport } from './vsock-transport.ts';

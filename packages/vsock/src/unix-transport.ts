@@ -1,7 +1,8 @@
+import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { resolve as resolvePath } from 'node:path';
 import { expectDestination, expectMachine, VMADDR_CID_LOCAL } from './address.ts';
-import { attemptConnect } from './deadline.ts';
+import { attempt, connectTimeout } from './attempt.ts';
 import { errorCode, vsockError } from './error.ts';
 import { ConnectionServer } from './server.ts';
 import type { VsockSocket } from './socket.ts';
@@ -46,32 +47,45 @@ async function connectUnix(machine: UnixMachine, options: VsockConnectOptions): 
   const loopback = cid === VMADDR_CID_LOCAL;
   const path = socketPath(machine.folder, { cid: loopback ? machine.cid : cid, port });
   const remote = { cid, port };
-  return attemptConnect<VsockSocket>(remote, options, (outcome) => {
+  const timeout = connectTimeout(options);
+  return attempt<VsockSocket>(options.signal, ({ resolve, reject }) => {
     let retry: NodeJS.Timeout | undefined;
-    const open = () => {
-      const socket = connect({ path, allowHalfOpen });
-      const fail = (error: Error): void => {
-        // EAGAIN: the listener's queue is full, which a vsock listener answers by letting us wait.
-        if (errorCode(error) === 'EAGAIN') retry = setTimeout(begin, FULL_BACKLOG_RETRY_MS);
-        else outcome.reject(connectError(error, remote));
-      };
-      socket.once('error', fail);
-      socket.once('connect', () => {
-        socket.off('error', fail);
-        const local = { cid: loopback ? VMADDR_CID_LOCAL : machine.cid, port: ephemeralPort() };
-        socket.write(encodePreface({ remote: local, dialledCid: cid }));
-        outcome.resolve(attachEndpoints(discountWritten(socket, PREFACE_LENGTH), { remote, local }));
-      });
-      return socket;
-    };
     let socket = open();
-    const begin = (): void => {
-      socket = open();
-    };
-    return () => {
+    const giveUp = (): void => {
+      clearTimeout(expiry);
       clearTimeout(retry);
       socket.destroy();
     };
+    const expiry = setTimeout(() => {
+      giveUp();
+      reject(vsockError({ code: 'ETIMEDOUT', syscall: 'connect', address: remote }));
+    }, timeout);
+    return giveUp;
+
+    function open(): Socket {
+      const opening = connect({ path, allowHalfOpen });
+      opening.once('error', failed);
+      opening.once('connect', () => {
+        clearTimeout(expiry);
+        opening.off('error', failed);
+        const local = { cid: loopback ? VMADDR_CID_LOCAL : machine.cid, port: ephemeralPort() };
+        opening.write(encodePreface({ remote: local, dialledCid: cid }));
+        resolve(attachEndpoints(discountWritten(opening, PREFACE_LENGTH), { remote, local }));
+      });
+      return opening;
+    }
+
+    function failed(error: Error): void {
+      if (errorCode(error) === 'EAGAIN') {
+        // The listener's queue is full, which a vsock listener answers by letting us wait.
+        retry = setTimeout(() => {
+          socket = open();
+        }, FULL_BACKLOG_RETRY_MS);
+      } else {
+        clearTimeout(expiry);
+        reject(connectError(error, remote));
+      }
+    }
   });
 }
 

@@ -1,0 +1,88 @@
+import { Socket } from 'node:net';
+import { closeSocket, duplicateSocket, localName, openSocket } from '@nitro-enclaves/native';
+import { nameFamily } from './socket-family.ts';
+
+const AF_UNIX = 1;
+/** `PipeConstants.SOCKET` of Node's src/pipe_wrap.cc. */
+const PIPE_SOCKET = 0;
+
+/*
+ * Node and libuv know nothing of AF_VSOCK, and refuse a descriptor whose kind they do not know. But they look only once,
+ * when the socket is made, and register its number with epoll when the event loop next polls. So the socket is made of an
+ * AF_UNIX descriptor, and in the same tick the connection is put in its place, under the same number.
+ */
+
+/** A `net.Socket` of a connected, non-blocking descriptor, which belongs to the socket from then on. */
+export function adoptDescriptor(
+  descriptor: number,
+  family: number,
+  { allowHalfOpen }: { allowHalfOpen: boolean },
+): Socket {
+  const options = { readable: true, writable: true, allowHalfOpen };
+  let socket: Socket;
+  try {
+    socket = openDecoy(options);
+  } catch (error) {
+    closeSocket(descriptor);
+    throw error;
+  }
+  const decoy = handleDescriptor(socket);
+  if (decoy !== undefined) duplicateSocket(descriptor, decoy);
+  if (decoy !== undefined && nameFamily(localName(decoy)) === family) {
+    closeSocket(descriptor);
+    return socket;
+  }
+  return openOnPipe(socket, descriptor, options);
+}
+
+interface AdoptOptions {
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly allowHalfOpen: boolean;
+}
+
+function openDecoy(options: AdoptOptions): Socket {
+  const decoy = openSocket(AF_UNIX);
+  try {
+    return new Socket({ ...options, fd: decoy });
+  } catch (error) {
+    closeSocket(decoy);
+    throw error;
+  }
+}
+
+/** Node's own object behind a socket. It has no type and no documentation: whatever is found is checked. */
+function handleOf(socket: Socket): object | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  return typeof handle === 'object' && handle !== null ? handle : undefined;
+}
+
+function handleDescriptor(socket: Socket): number | undefined {
+  const handle = handleOf(socket);
+  const descriptor: unknown = handle === undefined ? undefined : Reflect.get(handle, 'fd');
+  return typeof descriptor === 'number' && descriptor >= 0 ? descriptor : undefined;
+}
+
+/**
+ * Should Node ever keep the number elsewhere: its Pipe takes any descriptor unseen, by `open`. The class is not
+ * public, so it is taken from the socket made for nothing.
+ */
+function openOnPipe(decoy: Socket, descriptor: number, options: AdoptOptions): Socket {
+  const Pipe: unknown = handleOf(decoy)?.constructor;
+  decoy.destroy();
+  if (typeof Pipe !== 'function') throw unadoptable(descriptor);
+  const handle: unknown = Reflect.construct(Pipe, [PIPE_SOCKET]);
+  const open: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'open') : undefined;
+  if (typeof open !== 'function') throw unadoptable(descriptor);
+  const refused: unknown = Reflect.apply(open, handle, [descriptor]);
+  if (typeof refused === 'number' && refused !== 0) throw unadoptable(descriptor);
+  // `handle` is an option of net.Socket that its types do not know.
+  const withHandle = Object.assign({ ...options }, { handle });
+  return new Socket(withHandle);
+}
+
+function unadoptable(descriptor: number): Error {
+  closeSocket(descriptor);
+  const message = `expected a Node that makes a socket of a descriptor, found ${process.version}`;
+  return Object.assign(new Error(message), { code: 'ERR_INVALID_FD_TYPE' });
+}
