@@ -8,6 +8,8 @@ export { FLAWS, issueFlawedDocument } from './flaws/issue.ts';
 export type { EmulatedNsmOptions } from './nsm/emulated-nsm.ts';
 export { EmulatedNsm } from './nsm/emulated-nsm.ts';
 export type { EnclaveIdentity, ImageMeasurements } from './nsm/enclave-identity.ts';
+export type { NsmServer } from './nsm/nsm-server.ts';
+export { serveNsm } from './nsm/nsm-server.ts';
 export type { AttestationDocumentRequest, PayloadEncoding } from './pki/document.ts';
 export { issueAttestationDocument } from './pki/document.ts';
 export type { NitroChain, NitroPkiOptions } from './pki/nitro-pki.ts';
