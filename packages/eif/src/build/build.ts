@@ -4,7 +4,7 @@ import { EifWriter } from '../node/writer.ts';
 import type { BootFiles, BootOptions } from './boot/blobs.ts';
 import { readBootFiles } from './boot/blobs.ts';
 import { agreeOnArchitecture, kernelArchitecture, kernelIdentity } from './boot/kernel.ts';
-import type { MetadataOptions, SourceIdentity } from './boot/metadata.ts';
+import type { MetadataOptions } from './boot/metadata.ts';
 import { encodeMetadata } from './boot/metadata.ts';
 import { findEntryPoint } from './command/entry-point.ts';
 import type { Command, ImageCommand } from './command/image-command.ts';
@@ -17,36 +17,24 @@ import { GIVEN_INIT_MOUNTS, GIVEN_INIT_PATH, givenAppRamdisk, givenBootRamdisk }
 import type { InitOptions } from './ramdisk/own-init.ts';
 import { appRamdisk, bootRamdisk, mountedFolders } from './ramdisk/own-init.ts';
 import { completeRootfs, ensureWorkingDirectory } from './ramdisk/rootfs.ts';
+import type { BuildWarning, ImageSource, SourceOptions } from './source.ts';
+import { OpenSource } from './source.ts';
 import type { FolderNode } from './tree/node.ts';
-import { readRootFolder } from './tree/root-folder.ts';
 
 /** What {@link buildEif} builds from, and how. */
-export interface BuildEifOptions extends BootOptions, MetadataOptions, InitOptions, ImageCommand {
+export interface BuildEifOptions extends SourceOptions, BootOptions, MetadataOptions, InitOptions, ImageCommand {
   /** Path of the image to write; it appears whole, or not at all. */
   readonly output: string;
-  /** A folder that holds a root file system. */
-  readonly rootfs: string;
-  /** Default: the image's, or the kernel's. */
-  readonly architecture?: EifArchitecture;
-  /** Whether owners and permissions of `rootfs` are kept as they are on disk. Default false: see the README. */
-  readonly preserveAttributes?: boolean;
   /** Makes the signature section's content once PCR0 is known; without it the image is not signed. */
   readonly signature?: (pcrs: ImagePcrs) => Promise<Uint8Array> | Uint8Array;
   /** Called with the bytes of files written so far, and of all files. */
   readonly onProgress?: (progress: BuildProgress) => void;
-  readonly signal?: AbortSignal;
 }
 
 /** How far a build is. */
 export interface BuildProgress {
   readonly writtenBytes: number;
   readonly totalBytes: number;
-}
-
-/** Something that does not stop the build, but may stop the enclave. */
-export interface BuildWarning {
-  readonly code: 'KERNEL_UNKNOWN' | 'USER_IGNORED' | 'WORKING_DIRECTORY_IGNORED' | 'ATTRIBUTES_DROPPED';
-  readonly message: string;
 }
 
 /** An image that was built. */
@@ -58,15 +46,6 @@ export interface BuiltEif {
   readonly architecture: EifArchitecture;
   readonly pcrs: ImagePcrs;
   readonly signed: boolean;
-  readonly warnings: readonly BuildWarning[];
-}
-
-/** A root file system with what its source says about it. */
-export interface ImageSource {
-  readonly rootfs: FolderNode;
-  readonly command: ImageCommand;
-  readonly identity: SourceIdentity;
-  readonly architecture: EifArchitecture | undefined;
   readonly warnings: readonly BuildWarning[];
 }
 
@@ -137,16 +116,6 @@ function checkPort(port: number | undefined): void {
   failBuild('BUILD_OPTION', `expected exitStatusPort to be a vsock port (0 to 2^32 - 2), found ${port}`);
 }
 
-async function readSource(options: BuildEifOptions): Promise<ImageSource> {
-  return {
-    rootfs: await readRootFolder(options.rootfs, options),
-    command: {},
-    identity: { name: 'enclave', version: '1.0', info: null },
-    architecture: undefined,
-    warnings: [],
-  };
-}
-
 function* counted(pieces: Iterable<Uint8Array>, count: (bytes: number) => void): Generator<Uint8Array> {
   for (const piece of pieces) {
     yield piece;
@@ -171,7 +140,8 @@ function contentBytes(folder: FolderNode): number {
  */
 export async function buildEif(options: BuildEifOptions): Promise<BuiltEif> {
   checkPort(options.exitStatusPort);
-  const source = await readSource(options);
+  using open = new OpenSource(options.output);
+  const source = await open.read(options);
   const boot = readBootFiles(options, options.architecture ?? source.architecture);
   const architecture = agreeOnArchitecture(boot.kernel, options.architecture ?? source.architecture);
   completeRootfs(source.rootfs);

@@ -1,4 +1,4 @@
-export type { BuildEifOptions, BuildProgress, BuildWarning, BuiltEif } from '../build/build.ts';
+export type { BuildEifOptions, BuildProgress, BuiltEif } from '../build/build.ts';
 export { buildEif } from '../build/build.ts';
 export type {
   EifBootErrorCode,
@@ -7,9 +7,12 @@ export type {
   EifTreeErrorCode,
 } from '../build/error.ts';
 export { EifBuildError } from '../build/error.ts';
+export type { BuildWarning } from '../build/source.ts';
 export type {
+  BuildEnclaveOutput,
   CpioErrorCode,
   CpioFileType,
+  DescribeEifOutput,
   Eif,
   EifArchitecture,
   EifEntry,
@@ -25,15 +28,30 @@ export type {
   EifSignature,
   EifSignatureErrorCode,
   ImagePcrs,
+  Measurements,
   ReadEifOptions,
   ReadProgress,
   SigningCertificate,
+  SigningCertificateText,
+  VerifiedEif,
+  VerifySignatureOptions,
 } from '../index.ts';
-export { EifError } from '../index.ts';
+export {
+  EifError,
+  extendPcr,
+  pcr3FromRoleArn,
+  pcr4FromInstanceId,
+  pcr8FromCertificate,
+  toBuildEnclaveOutput,
+  ZERO_PCR,
+} from '../index.ts';
+export type { EifSigner, EifSigningRequest } from '../sign/create-signature.ts';
 export type { ExtractEifOptions, ExtractedEif } from './extract-eif.ts';
 export { extractEif } from './extract-eif.ts';
 export type { NodeEifSource as EifSource } from './file-source.ts';
-export { lsEif, measureEif, readEif } from './read-eif.ts';
+export { describeEif, lsEif, measureEif, readEif, verifyEif } from './read-eif.ts';
+export type { SignEifOptions } from './sign-eif.ts';
+export { signEif } from './sign-eif.ts';
 export type { SkippedEntry } from './unpacker.ts';
 export type { EifWriterOptions, SectionData, WrittenEif } from './writer.ts';
 export { EifWriter } from './writer.ts';

@@ -84,7 +84,7 @@ function readCmdline(options: BootOptions, blobs: Blobs): string {
   if (bytes >= MAX_CMDLINE_BYTES) {
     failBuild('BUILD_CMDLINE', `expected a command line shorter than ${MAX_CMDLINE_BYTES} bytes, found ${bytes}`);
   }
-  if (/[\0-\x1f]/.test(cmdline))
+  if ([...cmdline].some((character) => character < ' '))
     failBuild('BUILD_CMDLINE', 'expected a command line of one line, without control bytes');
   return cmdline;
 }
