@@ -28,6 +28,9 @@ const give = (body: unknown, status = 200) => {
   answer = (response) => response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
 };
 
+/** Time enough on any machine. */
+const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 20_000 });
+
 async function startParent(): Promise<void> {
   const http = createServer((request, response) => {
     requests.push(request);
@@ -84,7 +87,7 @@ describe("credentials from the parent's server", () => {
     const first = await credentials();
     give({ ...credentialsFor(60 * MINUTE), AccessKeyId: 'ASIANEXT' });
     expect(await credentials()).toBe(first);
-    await vi.waitFor(async () => expect((await credentials()).accessKeyId).toBe('ASIANEXT'));
+    await eventually(async () => expect((await credentials()).accessKeyId).toBe('ASIANEXT'));
     expect(requests).toHaveLength(2);
   });
 
@@ -95,12 +98,12 @@ describe("credentials from the parent's server", () => {
     const first = await credentials();
     await listener?.drain({ timeout: 0 });
     expect(await credentials()).toBe(first);
-    await vi.waitFor(() => expect(warnings).not.toHaveLength(0));
+    await eventually(() => expect(warnings).not.toHaveLength(0));
     expect(warnings.join()).toContain('is the credential server running');
     expect(warnings.join()).not.toContain(secret);
     await startParent();
     give({ ...credentialsFor(60 * MINUTE), AccessKeyId: 'ASIANEXT' });
-    await vi.waitFor(async () => expect((await credentials()).accessKeyId).toBe('ASIANEXT'));
+    await eventually(async () => expect((await credentials()).accessKeyId).toBe('ASIANEXT'));
   });
 
   it('do not wait for one attempt after the other while the parent is away', async () => {
@@ -109,7 +112,7 @@ describe("credentials from the parent's server", () => {
     await credentials();
     give('', 500);
     for (let call = 0; call < 10; call += 1) await credentials();
-    await vi.waitFor(() => expect(requests).toHaveLength(2));
+    await eventually(() => expect(requests).toHaveLength(2));
     for (let call = 0; call < 10; call += 1) await credentials();
     expect(requests).toHaveLength(2);
   });
