@@ -38,13 +38,14 @@ export function decodeDistinguishedName(encoded: Uint8Array): NameAttribute[] {
   const attributes: NameAttribute[] = [];
   while (relativeNames.peekTag() !== undefined) {
     const set = relativeNames.enter(DER_TAG.SET);
-    while (set.peekTag() !== undefined) {
+    // SET SIZE (1..MAX): an empty one has no attribute to read.
+    do {
       const attribute = set.enter(DER_TAG.SEQUENCE);
       const identifier = attribute.readObjectIdentifier();
       const value = decodeAttributeValue(attribute.readAny());
       attribute.expectEnd();
       attributes.push({ type: ATTRIBUTE_NAMES.get(identifier) ?? identifier, value });
-    }
+    } while (set.peekTag() !== undefined);
   }
   return attributes;
 }
