@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { bindSocket, closeSocket, connectSocket, listenSocket, localName, openSocket } from '@nitro-enclaves/native';
 import type { VsockAddress } from './address.ts';
-import { expectDestination } from './address.ts';
+import { expectDestination, VMADDR_CID_ANY, VMADDR_CID_LOCAL } from './address.ts';
 import { adoptDescriptor } from './adopt.ts';
 import { attempt, connectTimeout } from './attempt.ts';
 import { errorCode, vsockError } from './error.ts';
@@ -38,7 +38,7 @@ async function connect(family: SocketFamily, options: VsockConnectOptions): Prom
       connected: (connected) =>
         context.runInAsyncScope(() => {
           try {
-            const local = family.decodeName(localName(connected));
+            const local = localAddress(family, connected, cid);
             resolve(attachEndpoints(adoptDescriptor(connected, family.number, { allowHalfOpen }), { remote, local }));
           } catch (error) {
             reject(failure('connect', remote, error));
@@ -47,6 +47,24 @@ async function connect(family: SocketFamily, options: VsockConnectOptions): Prom
       failed: (error) => reject(connectError(remote, error)),
     });
   });
+}
+
+/** Our end of a connection. The kernel binds those that connect to any CID, so the CID is what the peer sees. */
+function localAddress(family: SocketFamily, connected: number, remoteCid: number): VsockAddress {
+  const { cid, port } = family.decodeName(localName(connected));
+  if (cid !== VMADDR_CID_ANY) return { cid, port };
+  const own = ownCid(family);
+  const loopback = remoteCid === VMADDR_CID_LOCAL || remoteCid === own;
+  return { cid: loopback ? VMADDR_CID_LOCAL : own, port };
+}
+
+/** The connection stands, and is not given up because /dev/vsock is not there, or not ours to open. */
+function ownCid(family: SocketFamily): number {
+  try {
+    return family.localCid();
+  } catch {
+    return VMADDR_CID_ANY;
+  }
 }
 
 function prepareConnect(family: SocketFamily, remote: VsockAddress, timeout: number): number {

@@ -2,11 +2,14 @@ import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import type { VsockAddress } from './address.ts';
 import { expectListenable, VMADDR_CID_ANY } from './address.ts';
+import { errorCode } from './error.ts';
 import type { Arrival, Listener, OpenListener } from './listener.ts';
 import type { VsockSocket } from './socket.ts';
 import type { VsockDrop, VsockListenOptions, VsockServer, VsockServerEvents, VsockServerOptions } from './transport.ts';
 
 const DEFAULT_BACKLOG = 511;
+/** What the kernel says when the process, or the machine, has no descriptor or no memory left. */
+const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS']);
 const DEFAULT_DRAIN_TIMEOUT_MS = 5000;
 
 function serverError(code: string, message: string): Error {
@@ -143,13 +146,25 @@ export class ConnectionServer extends EventEmitter<VsockServerEvents> implements
       this.emit('drop', describeDrop(arrival, reason));
       return;
     }
-    const socket = arrival.accept();
+    const socket = this.#accept(arrival);
+    if (socket === undefined) return;
     this.#sockets.add(socket);
     socket.once('close', () => {
       this.#sockets.delete(socket);
       this.#finishClosing();
     });
     this.emit('connection', socket);
+  }
+
+  /** A process without a descriptor to spare turns the connection away and lives on. */
+  #accept(arrival: Arrival): VsockSocket | undefined {
+    try {
+      return arrival.accept();
+    } catch (error) {
+      if (!EXHAUSTED.has(errorCode(error) ?? '')) throw error;
+      this.emit('drop', describeDrop(arrival, 'too-many-connections'));
+      return undefined;
+    }
   }
 
   #reasonToRefuse({ remote }: Arrival): VsockDrop['reason'] | undefined {

@@ -40,7 +40,7 @@ export interface VsockDrop {
   readonly remotePort: number;
   readonly localCid: number;
   readonly localPort: number;
-  /** `allowedCids` does not list the peer, or `maxConnections` was reached. */
+  /** `allowedCids` does not list the peer; or `maxConnections` was reached, or no descriptor is left. */
   readonly reason: 'cid-not-allowed' | 'too-many-connections';
 }
 
