@@ -57,6 +57,10 @@ export interface WalkOptions extends ReadEifOptions {
   readonly visit?: SectionVisitor;
 }
 
+async function* oncePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
 /** One pass over an image: every byte is read, checked, counted into the CRC and, where it is measured, hashed. */
 class Walk {
   readonly #reader: ByteReader;
@@ -148,7 +152,9 @@ class Walk {
     if (MAX_SECTION_BYTES[section.type] !== undefined) {
       const parts: Uint8Array[] = [];
       for await (const piece of this.#measured(section, end, app)) parts.push(piece.slice());
-      this.#kept.set(section.type, concatBytes(...parts));
+      const bytes = concatBytes(...parts);
+      this.#kept.set(section.type, bytes);
+      await this.#options.visit?.(section, oncePiece(bytes));
       return;
     }
     await this.#options.visit?.(section, this.#measured(section, end, app));
