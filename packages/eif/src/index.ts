@@ -1,13 +1,20 @@
 import { browserPlatform } from './browser-platform.ts';
+import type { DescribeEifOutput } from './describe/describe-eif.ts';
+import { describeEifFrom } from './describe/describe-eif.ts';
 import type { EifListing } from './read/entries.ts';
 import { listEif } from './read/entries.ts';
 import type { Eif, EifPcrs } from './read/read-eif.ts';
 import { readEifFrom } from './read/read-eif.ts';
 import type { ReadEifOptions } from './read/walk.ts';
+import type { VerifiedEif, VerifySignatureOptions } from './sign/verify-signature.ts';
+import { verifyEifSignature } from './sign/verify-signature.ts';
 import type { EifSource } from './source.ts';
 import { openSource } from './source.ts';
 
 export type { CpioFileType } from './cpio/entry.ts';
+export type { SigningCertificateText } from './describe/certificate-text.ts';
+export type { BuildEnclaveOutput, DescribeEifOutput, Measurements } from './describe/describe-eif.ts';
+export { toBuildEnclaveOutput } from './describe/describe-eif.ts';
 export type { ImagePcrs } from './digests.ts';
 export type {
   CpioErrorCode,
@@ -19,12 +26,14 @@ export type {
 export { EifError } from './error.ts';
 export type { EifArchitecture, EifHeader } from './format/header.ts';
 export type { EifSectionType } from './format/section.ts';
+export { extendPcr, pcr3FromRoleArn, pcr4FromInstanceId, pcr8FromCertificate, ZERO_PCR } from './pcr/pcr.ts';
 export type { EifEntry, EifListing } from './read/entries.ts';
 export type { EifMetadata } from './read/metadata.ts';
 export type { Eif, EifPcrs } from './read/read-eif.ts';
 export type { EifSection, ReadEifOptions, ReadProgress } from './read/walk.ts';
 export type { SigningCertificate } from './sign/certificate.ts';
 export type { EifSignature } from './sign/signature-section.ts';
+export type { VerifiedEif, VerifySignatureOptions } from './sign/verify-signature.ts';
 export type { EifSource } from './source.ts';
 
 /**
@@ -49,4 +58,26 @@ export async function measureEif(source: EifSource, options: ReadEifOptions = {}
  */
 export async function lsEif(source: EifSource, options: ReadEifOptions = {}): Promise<EifListing> {
   return listEif(openSource(source), { ...options, platform: browserPlatform });
+}
+
+/**
+ * Reads an image and verifies its signature: it is by the key of the embedded certificate, covers the measured PCR0, and
+ * the certificate is valid. Compare PCR8 with the signer that you expect: anyone can make a certificate.
+ * @throws {EifError} as {@link readEif}; `EIF_SIGNATURE_MISSING`; an `EIF_SIGNATURE…` or `EIF_CERTIFICATE_…` code.
+ */
+export async function verifyEif(
+  source: EifSource,
+  options: ReadEifOptions & VerifySignatureOptions = {},
+): Promise<VerifiedEif> {
+  const eif = await readEif(source, options);
+  return { ...(await verifyEifSignature(eif, options)), pcrs: eif.pcrs };
+}
+
+/**
+ * Describes an image in the exact shape of `nitro-cli describe-eif`. As there, a wrong CRC and a signature that does not
+ * hold are told (`CheckCRC`, `SignatureCheck`).
+ * @throws {EifError} as {@link readEif} for everything else.
+ */
+export async function describeEif(source: EifSource, options: ReadEifOptions = {}): Promise<DescribeEifOutput> {
+  return describeEifFrom(openSource(source), { ...options, platform: browserPlatform });
 }

@@ -67,6 +67,7 @@ async function extractInto(
   let ramdisks = 0;
   const visit = async ({ type }: EifSection, data: AsyncIterable<Uint8Array>): Promise<void> => {
     if (type === 'kernel') return writePieces(join(folder, 'kernel'), data);
+    if (type !== 'ramdisk') return;
     if (unpack) return unpacker.unpack(data);
     ramdisks += 1;
     return writePieces(join(folder, `ramdisk-${ramdisks - 1}.cpio`), data);

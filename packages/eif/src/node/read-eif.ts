@@ -1,8 +1,12 @@
+import type { DescribeEifOutput } from '../describe/describe-eif.ts';
+import { describeEifFrom } from '../describe/describe-eif.ts';
 import type { EifListing } from '../read/entries.ts';
 import { listEif } from '../read/entries.ts';
 import type { Eif, EifPcrs } from '../read/read-eif.ts';
 import { readEifFrom } from '../read/read-eif.ts';
 import type { ReadEifOptions } from '../read/walk.ts';
+import type { VerifiedEif, VerifySignatureOptions } from '../sign/verify-signature.ts';
+import { verifyEifSignature } from '../sign/verify-signature.ts';
 import type { NodeEifSource } from './file-source.ts';
 import { withSource } from './file-source.ts';
 import { nodePlatform } from './platform.ts';
@@ -30,4 +34,26 @@ export async function measureEif(source: NodeEifSource, options: ReadEifOptions 
  */
 export async function lsEif(source: NodeEifSource, options: ReadEifOptions = {}): Promise<EifListing> {
   return withSource(source, (opened) => listEif(opened, { ...options, platform: nodePlatform }));
+}
+
+/**
+ * Reads an image and verifies its signature: it is by the key of the embedded certificate, covers the measured PCR0, and
+ * the certificate is valid. Compare PCR8 with the signer that you expect: anyone can make a certificate.
+ * @throws {EifError} as {@link readEif}; `EIF_SIGNATURE_MISSING`; an `EIF_SIGNATURE…` or `EIF_CERTIFICATE_…` code.
+ */
+export async function verifyEif(
+  source: NodeEifSource,
+  options: ReadEifOptions & VerifySignatureOptions = {},
+): Promise<VerifiedEif> {
+  const eif = await readEif(source, options);
+  return { ...(await verifyEifSignature(eif, options)), pcrs: eif.pcrs };
+}
+
+/**
+ * Describes an image in the exact shape of `nitro-cli describe-eif`. As there, a wrong CRC and a signature that does not
+ * hold are told (`CheckCRC`, `SignatureCheck`).
+ * @throws {EifError} as {@link readEif} for everything else.
+ */
+export async function describeEif(source: NodeEifSource, options: ReadEifOptions = {}): Promise<DescribeEifOutput> {
+  return withSource(source, (opened) => describeEifFrom(opened, { ...options, platform: nodePlatform }));
 }
