@@ -15,3 +15,5 @@ export { issueAttestationDocument } from './pki/document.ts';
 export type { NitroChain, NitroPkiOptions } from './pki/nitro-pki.ts';
 export { createNitroPki, NitroPki } from './pki/nitro-pki.ts';
 export { Seed } from './seed.ts';
+export type { FaultyTransportOptions } from './transport/faulty-transport.ts';
+export { faultyTransport } from './transport/faulty-transport.ts';
