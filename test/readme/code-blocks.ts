@@ -1,0 +1,44 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../../tools/run.mjs';
+
+/** A fenced block of a document. */
+export interface CodeBlock {
+  /** Where it stands, such as `packages/core/README.md:12`. */
+  readonly place: string;
+  readonly language: string;
+  /** The words after the language, such as `no-run`. */
+  readonly marks: readonly string[];
+  readonly code: string;
+}
+
+function folders(parent: string): string[] {
+  if (!existsSync(join(ROOT, parent))) return [];
+  return readdirSync(join(ROOT, parent), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
+    .map((entry) => join(parent, entry.name));
+}
+
+function markdownUnder(folder: string): string[] {
+  if (!existsSync(join(ROOT, folder))) return [];
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join(folder, file));
+}
+
+/** Every document whose examples are promises: the root's, docs/, and the README of each package and example. */
+export function documents(): string[] {
+  const readmes = [...folders('packages'), ...folders('examples')].map((folder) => join(folder, 'README.md'));
+  const atRoot = readdirSync(ROOT).filter((file) => file.endsWith('.md'));
+  return [...atRoot, ...markdownUnder('docs'), ...readmes].filter((file) => existsSync(join(ROOT, file)));
+}
+
+/** The fenced blocks of one document. */
+export function codeBlocks(document: string): CodeBlock[] {
+  const text = readFileSync(join(ROOT, document), 'utf8');
+  return Array.from(text.matchAll(/^```(\w+)([^\n]*)\n(.*?)^```\s*$/gms), (match) => {
+    const [, language = '', marks = '', code = ''] = match;
+    const line = text.slice(0, match.index).split('\n').length;
+    return { place: `${document}:${line}`, language, marks: marks.trim().split(/\s+/).filter(Boolean), code };
+  });
+}
