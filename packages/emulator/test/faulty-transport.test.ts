@@ -78,6 +78,20 @@ describe('an adversarial parent', () => {
     expect((await sendToEnclave(MESSAGE, fault)).toString()).toBe(expected);
   });
 
+  it('truncates at once, not only when the other side has ended', async () => {
+    const { parent, enclave } = transports([{ kind: 'truncate', bytes: 4 }]);
+    const server = enclave.createServer({}, (socket) => {
+      socket.write(MESSAGE);
+      socket.once('data', (piece) => socket.write(piece));
+      socket.once('end', () => socket.end('end'));
+    });
+    await server.listen({ port: PORT });
+    const socket = await parent.connect({ cid: ENCLAVE, port: PORT, allowHalfOpen: true });
+    socket.write('more than four');
+    expect((await readAll(socket)).toString()).toBe(`${MESSAGE}moreend`);
+    await server.drain();
+  });
+
   it('has several faults at once', async () => {
     const received = await sendToEnclave(MESSAGE, { kind: 'replay', bytes: 2 }, { kind: 'truncate', bytes: 5 });
     expect(received.toString()).toBe('01012');

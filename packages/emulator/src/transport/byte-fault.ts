@@ -8,13 +8,15 @@ const CORRUPTIBLE_BYTES = 4096;
 /** Cuts the connection: the stream ends with this error. */
 export class ConnectionDropped extends Error {}
 
-type Piece = (bytes: Buffer, push: (bytes: Buffer) => void) => void | Promise<void>;
+/** Passes bytes on; `null` ends the stream, whatever still comes. */
+type Push = (bytes: Buffer | null) => void;
+type Piece = (bytes: Buffer, push: Push) => void | Promise<void>;
 
 /** A stream that changes what passes, piece by piece; `end` gives what was held back. */
-function throughPieces(piece: Piece, end: (push: (bytes: Buffer) => void) => void = () => undefined): Transform {
+function throughPieces(piece: Piece, end: (push: Push) => void = () => undefined): Transform {
   return new Transform({
     transform(bytes: Buffer, _encoding, done) {
-      const push = (out: Buffer) => this.push(out);
+      const push: Push = (out) => this.push(out);
       Promise.resolve()
         .then(() => piece(bytes, push))
         .then(() => done(), done);
@@ -39,6 +41,7 @@ function truncateAfter(limit: number): Transform {
     const kept = bytes.subarray(0, left);
     left -= kept.length;
     if (kept.length > 0) push(kept);
+    if (left === 0) push(null);
   });
 }
 
