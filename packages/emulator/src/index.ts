@@ -5,6 +5,25 @@ export { FaultController, FaultSchedule } from './faults.ts';
 export type { Flaw } from './flaws/flaw.ts';
 export type { FlawName } from './flaws/issue.ts';
 export { FLAWS, issueFlawedDocument } from './flaws/issue.ts';
+export type {
+  AttestationRule,
+  Condition,
+  ConditionOutcome,
+  DecisionKind,
+  EmulatedCredentials,
+  EmulatedKms,
+  EmulatedKmsErrorCode,
+  EmulatedKmsOptions,
+  EnvelopeForm,
+  InitialKey,
+  KeyPolicyErrorCode,
+  KeySpec,
+  KeyUsage,
+  Mismatch,
+  PolicyInput,
+  StatementOutcome,
+} from './kms/index.ts';
+export { EmulatedKmsError, KeyPolicyError, startEmulatedKms, unsignedDocumentsAllowed } from './kms/index.ts';
 export type { EmulatedNsmOptions } from './nsm/emulated-nsm.ts';
 export { EmulatedNsm } from './nsm/emulated-nsm.ts';
 export type { EnclaveIdentity, ImageMeasurements } from './nsm/enclave-identity.ts';

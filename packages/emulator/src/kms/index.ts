@@ -1,0 +1,13 @@
+export type { EmulatedCredentials } from './caller.ts';
+export type { EmulatedKms, EmulatedKmsOptions } from './emulated-kms.ts';
+export { startEmulatedKms } from './emulated-kms.ts';
+export type { EmulatedKmsErrorCode, KeyPolicyErrorCode } from './error.ts';
+export { EmulatedKmsError, KeyPolicyError } from './error.ts';
+export type { InitialKey } from './initial-keys.ts';
+export type { KeySpec, KeyUsage } from './key-spec.ts';
+export type { Condition, ConditionOutcome } from './policy/condition.ts';
+export type { PolicyInput } from './policy/document.ts';
+export type { DecisionKind, Mismatch, StatementOutcome } from './policy/evaluate.ts';
+export type { AttestationRule } from './recipient/document.ts';
+export { unsignedDocumentsAllowed } from './recipient/document.ts';
+export type { EnvelopeForm } from './recipient/envelope.ts';

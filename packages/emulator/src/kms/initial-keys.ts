@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto';
+import { partitionOf } from './arn.ts';
+import { EmulatedKmsError } from './error.ts';
+import { generateMaterial } from './key-material.ts';
+import type { KeyRing } from './key-ring.ts';
+import type { KeySpec, KeyUsage } from './key-spec.ts';
+import { KEY_SPECS } from './key-spec.ts';
+import { defaultKeyPolicy } from './operations/key-policies.ts';
+import type { PolicyInput } from './policy/document.ts';
+import { parsePolicy } from './policy/document.ts';
+
+/** A key that an emulated KMS has from the start. */
+export interface InitialKey {
+  /** A UUID. Default: a random one. */
+  readonly keyId?: string;
+  /** Such as `alias/orders`. */
+  readonly alias?: string;
+  /** The key policy. Default: everything to the account. */
+  readonly policy?: PolicyInput;
+  /** Default `SYMMETRIC_DEFAULT`. */
+  readonly keySpec?: KeySpec;
+  /** Default: the first use of the spec. */
+  readonly keyUsage?: KeyUsage;
+  readonly description?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+function expectUsage({ keySpec = 'SYMMETRIC_DEFAULT', keyUsage }: InitialKey): KeyUsage {
+  const [first = 'ENCRYPT_DECRYPT', ...others] = KEY_SPECS[keySpec].usages;
+  const usage = [first, ...others].find((one) => keyUsage === undefined || one === keyUsage);
+  if (usage !== undefined) return usage;
+  throw new EmulatedKmsError('KMS_OPTION', `expected a use that ${keySpec} has, found ${keyUsage}`);
+}
+
+function policyTextOf({ policy }: InitialKey, { place }: KeyRing): string {
+  const input = policy ?? defaultKeyPolicy({ accountId: place.accountId, partition: partitionOf(place.region) });
+  parsePolicy(input);
+  return typeof input === 'string' ? input : JSON.stringify(input);
+}
+
+function isThere({ keyId, alias }: InitialKey, keys: KeyRing): boolean {
+  return (
+    (keyId !== undefined && keys.get(keyId) !== undefined) || (alias !== undefined && keys.alias(alias) !== undefined)
+  );
+}
+
+function expectNames({ keyId, alias }: InitialKey): void {
+  if (keyId !== undefined && !/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(keyId)) {
+    throw new EmulatedKmsError('KMS_OPTION', 'expected keyId to be a UUID in lower case');
+  }
+  if (alias !== undefined && !/^alias\/[a-zA-Z0-9/_-]+$/.test(alias)) {
+    throw new EmulatedKmsError('KMS_OPTION', 'expected alias to be such as alias/orders');
+  }
+}
+
+/**
+ * Makes the keys that are not there yet.
+ * @throws {EmulatedKmsError} `KMS_OPTION`
+ * @throws {KeyPolicyError}
+ */
+export async function ensureInitialKeys(keys: KeyRing, initial: readonly InitialKey[], now: number): Promise<void> {
+  for (const key of initial) {
+    expectNames(key);
+    if (isThere(key, keys)) continue;
+    const { keyId = randomUUID(), keySpec = 'SYMMETRIC_DEFAULT', description = '', tags = {}, alias } = key;
+    const [keyUsage, policy] = [expectUsage(key), policyTextOf(key, keys)];
+    const material = await generateMaterial(keySpec);
+    keys.save({
+      keyId,
+      keySpec,
+      keyUsage,
+      description,
+      tags,
+      policy,
+      material,
+      creationDate: now,
+      enabled: true,
+      deletionDate: null,
+    });
+    if (alias !== undefined) keys.saveAlias({ name: alias, keyId, creationDate: now, lastUpdatedDate: now });
+  }
+}

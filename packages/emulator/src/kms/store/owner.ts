@@ -1,0 +1,65 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { EmulatedKmsError } from '../error.ts';
+
+/** Who uses a store: its process, and when that began, since process ids are used again. */
+function describeProcess(pid: number): string | null {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process is alive, too.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return null;
+  }
+  return `${pid} ${startOf(pid)}`;
+}
+
+/** Field 22 of /proc/PID/stat: clock ticks since boot. Elsewhere than on Linux unknown. */
+function startOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}
+
+function readOwner(path: string): string | null {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function isAlive(owner: string): boolean {
+  const pid = Number(owner.split(' ', 1)[0]);
+  return Number.isSafeInteger(pid) && pid > 0 && describeProcess(pid) === owner;
+}
+
+/** A store in use by one process. */
+export interface StoreOwnership {
+  release(): void;
+}
+
+/**
+ * Takes a store for this process. Keys are held in memory and only written through, so two processes over one file would
+ * each undo what the other does. Of a process that was killed, only the mark is left: it is taken over.
+ * @throws {EmulatedKmsError} `KMS_STORE_IN_USE`
+ */
+export function takeOwnership(file: string): StoreOwnership {
+  const path = `${file}.owner`;
+  const previous = readOwner(path);
+  if (previous !== null && isAlive(previous)) {
+    throw new EmulatedKmsError(
+      'KMS_STORE_IN_USE',
+      `expected the store to be free, found process ${previous.split(' ', 1)[0]} using it`,
+    );
+  }
+  const own = `${process.pid} ${startOf(process.pid)}`;
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, own, { mode: 0o600 });
+  renameSync(draft, path);
+  // The lock of the WebAssembly build is a folder, which outlives a process that is killed.
+  if (previous !== null) rmSync(`${file}.lock`, { recursive: true, force: true });
+  return { release: () => rmSync(path, { force: true }) };
+}
