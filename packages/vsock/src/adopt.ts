@@ -1,5 +1,6 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { closeSocket, duplicateSocket, localName, openSocket } from '@nitro-enclaves/native';
+import { CoalescingSocket } from './coalescing-socket.ts';
 import { nameFamily } from './socket-family.ts';
 
 const AF_UNIX = 1;
@@ -44,7 +45,7 @@ interface AdoptOptions {
 function openDecoy(options: AdoptOptions): Socket {
   const decoy = openSocket(AF_UNIX);
   try {
-    return new Socket({ ...options, fd: decoy });
+    return new CoalescingSocket({ ...options, fd: decoy });
   } catch (error) {
     closeSocket(decoy);
     throw error;
@@ -78,7 +79,7 @@ function openOnPipe(decoy: Socket, descriptor: number, options: AdoptOptions): S
   if (typeof refused === 'number' && refused !== 0) throw unadoptable(descriptor);
   // `handle` is an option of net.Socket that its types do not know.
   const withHandle = Object.assign({ ...options }, { handle });
-  return new Socket(withHandle);
+  return new CoalescingSocket(withHandle);
 }
 
 function unadoptable(descriptor: number): Error {

@@ -1,0 +1,68 @@
+import type { AgentOptions, ClientRequestArgs } from 'node:http';
+import { Agent } from 'node:http';
+import type { AgentOptions as HttpsAgentOptions, RequestOptions } from 'node:https';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { formatVsockAddress } from './address.ts';
+import type { Destination, VsockDestination } from './agent-options.ts';
+import { resolveDestination } from './agent-options.ts';
+import type { VsockSocket } from './socket.ts';
+
+type Connected = (error: Error | null, stream: Duplex) => void;
+/** What `http` wants when there is no connection, though its types ask for one all the same. */
+type Failed = (error: Error) => void;
+
+function open({ transport, cid, port, timeout }: Destination, signal: AbortSignal | undefined): Promise<VsockSocket> {
+  return transport.connect({ cid, port, timeout, signal });
+}
+
+/**
+ * An agent for `http` whose connections all go to one vsock address; host and port of a URL only name the site.
+ * Requests fail with the errors of `Transport.connect`.
+ */
+export class VsockAgent extends Agent {
+  readonly #destination: Destination;
+
+  constructor({ cid, port, transport, connectTimeout, ...options }: VsockDestination & AgentOptions) {
+    super(options);
+    this.#destination = resolveDestination({ cid, port, transport, connectTimeout });
+  }
+
+  /** The key of the pool, with the address in it: a connection is never handed to a request for another one. */
+  override getName(options?: Parameters<Agent['getName']>[0]): string {
+    return `${formatVsockAddress(this.#destination)}:${super.getName(options)}`;
+  }
+
+  override createConnection(options: ClientRequestArgs, callback?: Connected & Failed): undefined {
+    open(this.#destination, options.signal).then(
+      (socket) => callback?.(null, socket),
+      (error: Error) => callback?.(error),
+    );
+  }
+}
+
+/** The same for `https`: TLS inside the vsock connection, checked against the host that the URL names. */
+export class VsockHttpsAgent extends HttpsAgent {
+  readonly #destination: Destination;
+
+  constructor({ cid, port, transport, connectTimeout, ...options }: VsockDestination & HttpsAgentOptions) {
+    super(options);
+    this.#destination = resolveDestination({ cid, port, transport, connectTimeout });
+  }
+
+  /** As in `VsockAgent`. Also the key under which TLS sessions are kept. */
+  override getName(options?: Parameters<HttpsAgent['getName']>[0]): string {
+    return `${formatVsockAddress(this.#destination)}:${super.getName(options)}`;
+  }
+
+  override createConnection(options: RequestOptions, callback?: Connected & Failed): undefined {
+    open(this.#destination, options.signal)
+      .then((socket) => {
+        // Node's own agent, given a socket, does the TLS and keeps the sessions.
+        const overVsock: RequestOptions & { socket: VsockSocket } = { ...options, socket };
+        const secured = super.createConnection(overVsock);
+        if (secured) callback?.(null, secured);
+      })
+      .catch((error: Error) => callback?.(error));
+  }
+}
