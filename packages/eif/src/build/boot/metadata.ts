@@ -51,9 +51,18 @@ function buildTime({ buildTime: given }: MetadataOptions): string {
     .replace('Z', '+00:00');
 }
 
+function asJson(value: unknown): string {
+  try {
+    const json: unknown = JSON.stringify(value);
+    if (typeof json === 'string') return json;
+  } catch (cause) {
+    failBuild('BUILD_METADATA', 'expected custom metadata that JSON can say', { cause });
+  }
+  return failBuild('BUILD_METADATA', 'expected custom metadata that JSON can say');
+}
+
 function customMetadata({ metadata = null }: MetadataOptions): unknown {
-  const json: unknown = JSON.stringify(metadata);
-  if (typeof json !== 'string') return failBuild('BUILD_METADATA', 'expected custom metadata that JSON can say');
+  const json = asJson(metadata);
   const bytes = Buffer.byteLength(json);
   if (bytes > MAX_CUSTOM_BYTES) {
     failBuild('BUILD_METADATA', `expected custom metadata of at most ${MAX_CUSTOM_BYTES} bytes, found ${bytes}`);

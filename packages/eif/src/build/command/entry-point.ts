@@ -38,14 +38,19 @@ function isReachable({ node, folders }: Found, user: UserIds): boolean {
   return node.kind === 'file' && mayExecute(node, user) && folders.every((folder) => mayExecute(folder, user));
 }
 
+/** A path below a folder that may end with slashes: `/` does. */
+function below(folder: ByteString, path: ByteString): ByteString {
+  return `${folder.replace(/\/+$/, '')}/${path}`;
+}
+
 function absolute(path: ByteString, { workingDirectory }: StartingPoint): ByteString {
-  return path.startsWith('/') ? path : `${workingDirectory.replace(/\/+$/, '')}/${path}`;
+  return path.startsWith('/') ? path : below(workingDirectory, path);
 }
 
 /** Where a program may be: one place for a name with a slash, else one in each folder of PATH. */
 function candidates(name: ByteString, start: StartingPoint): ByteString[] {
   if (name.includes('/')) return [absolute(name, start)];
-  return start.searchPath.split(':').map((folder) => absolute(`${folder || '.'}/${name}`, start));
+  return start.searchPath.split(':').map((folder) => absolute(below(folder === '' ? '.' : folder, name), start));
 }
 
 interface Refusals {

@@ -68,7 +68,10 @@ export class LayeredTree {
     if (names.some((name) => name.startsWith(WHITEOUT))) return;
     if (entry.hasExtendedAttributes) this.withoutAttributes.push(display(entry.name));
     const name = names.at(-1);
-    if (name === undefined) return this.#setRoot(entry);
+    if (name === undefined) {
+      this.#setRoot(entry);
+      return;
+    }
     const parent = this.#parent(names.slice(0, -1), entry.name);
     parent.children.set(name, this.#node(entry, parent.children.get(name)));
   }

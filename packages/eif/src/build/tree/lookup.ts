@@ -33,11 +33,8 @@ export function lookUp(root: FolderNode, path: ByteString): Found | undefined {
   let node: TreeNode = root;
   let symlinks = 0;
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
-    if (name === '' || name === '.') {
-      if (pending.length > 0 && node.kind !== 'folder') return undefined;
-      continue;
-    }
     if (node.kind !== 'folder') return undefined;
+    if (name === '' || name === '.') continue;
     if (name === '..') {
       up(position);
       node = position.folders.at(-1) ?? root;
