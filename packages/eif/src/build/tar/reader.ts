@@ -85,12 +85,14 @@ class TarReader {
   /** The header at the current position, which moves behind it; `undefined` at the end. */
   #next(): TarHeader | undefined {
     const block = readRegion(this.#region, this.#at, TAR_BLOCK_BYTES);
-    if (block.length === 0 || (block.length === TAR_BLOCK_BYTES && block.every((byte) => byte === 0))) return undefined;
+    // Some writers end without the two zero blocks that the format asks for: right behind an entry, then.
+    if (this.#at === this.#region.size) return undefined;
     if (block.length < TAR_BLOCK_BYTES) {
-      failBuild('BUILD_TAR', `expected a tar header of ${TAR_BLOCK_BYTES} bytes, found ${block.length}`, {
+      failBuild('BUILD_TAR', `expected a block of ${TAR_BLOCK_BYTES} bytes, found the end of the archive`, {
         offset: this.#at,
       });
     }
+    if (block.every((byte) => byte === 0)) return undefined;
     const header = decodeTarHeader(block, this.#at);
     this.#at += TAR_BLOCK_BYTES;
     return header;
