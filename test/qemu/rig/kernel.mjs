@@ -1,7 +1,6 @@
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { cached } from './cache.mjs';
 import { runCommand } from './command.mjs';
 import { dependencyInBackports, installPackages, unpackFromBackports } from './debian.mjs';
@@ -17,8 +16,7 @@ const MODULES = [
  * @returns {Promise<{ kernel: string, modules: readonly string[] }>} paths; modules in the order to load them.
  */
 export async function prepareKernel() {
-  const recipe = await readFile(fileURLToPath(import.meta.url));
-  const folder = await cached('kernel', [recipe], async (target) => {
+  const folder = await cached('kernel', MODULES, async (target) => {
     const work = await mkdtemp(join(tmpdir(), 'nitro-kernel-'));
     try {
       await installPackages(['xz-utils']);

@@ -1,7 +1,6 @@
-import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { cached } from './cache.mjs';
 import { runCommand } from './command.mjs';
 import { installPackages, unpackFromBackports, unpackPackages, unpackSource } from './debian.mjs';
@@ -77,10 +76,10 @@ async function collectFirmware(work, folder) {
  * @returns {Promise<{ program: string, firmware: string }>}
  */
 export async function prepareQemu() {
-  const recipe = await readFile(fileURLToPath(import.meta.url));
+  const recipe = [DEVICES, ...CONFIGURE, ...FIRMWARE];
   // Also when the build is cached: its libraries are these packages' dependencies.
   await installPackages(BUILD_PACKAGES);
-  const folder = await cached('qemu', [recipe], async (target) => {
+  const folder = await cached('qemu', recipe, async (target) => {
     const work = await mkdtemp(join(tmpdir(), 'nitro-qemu-'));
     try {
       await compile(work, join(target, 'qemu-system-x86_64'));

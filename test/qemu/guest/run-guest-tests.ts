@@ -1,0 +1,40 @@
+import type { GuestContext, GuestResult, GuestTest } from './guest-test.ts';
+
+const DEFAULT_TIMEOUT = 60_000;
+
+async function withTimeout<T>(promise: Promise<T>, timeout: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not over after ${timeout} ms`)), timeout);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function outcomeOf(test: GuestTest, context: GuestContext): Promise<Pick<GuestResult, 'outcome' | 'detail'>> {
+  if (test.needsParent && context.settings === undefined) {
+    return { outcome: 'skipped', detail: 'needs the parent program (test/qemu/README.md says how to start it)' };
+  }
+  try {
+    const figures = await withTimeout(Promise.resolve(test.run(context)), test.timeout ?? DEFAULT_TIMEOUT);
+    return { outcome: 'passed', ...(typeof figures === 'string' ? { detail: figures } : {}) };
+  } catch (error) {
+    return { outcome: 'failed', detail: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+}
+
+/** Runs `tests` one after the other; tells the result of each as it comes. */
+export async function runGuestTests(
+  tests: readonly GuestTest[],
+  context: GuestContext,
+  report: (result: GuestResult) => void,
+): Promise<void> {
+  for (const test of tests) {
+    const start = performance.now();
+    const outcome = await outcomeOf(test, context);
+    report({ name: test.name, duration: Math.round(performance.now() - start), ...outcome });
+  }
+}

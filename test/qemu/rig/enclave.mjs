@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const ENCLAVE_CID = 4;
+
+/** The clock rate of the host, which TCG hands through. A guest that measures it itself hangs at some boots. */
+async function tscKilohertz() {
+  const info = await readFile('/proc/cpuinfo', 'utf8');
+  const megahertz = /^cpu MHz\s*:\s*([\d.]+)/m.exec(info)?.[1] ?? '2600';
+  return Math.round(Number(megahertz) * 1000);
+}
+
+async function whenThere(path, child) {
+  while (!existsSync(path)) {
+    if (child.exitCode !== null) throw new Error(`${path}: its program ended with exit code ${child.exitCode}`);
+    await sleep(10);
+  }
+}
+
+async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
+}
+
+function machine({ identity }) {
+  const options = Object.entries(identity).map(([name, value]) => `${name}=${value}`);
+  // acpi=on: Debian's kernel finds virtio devices through ACPI only, not on the command line that QEMU writes without.
+  return ['nitro-enclave', 'vsock=vsock', 'acpi=on', ...options].join(',');
+}
+
+/**
+ * An image running in QEMU's `nitro-enclave` machine under software emulation, and the folder of Unix sockets by which
+ * the host reaches it (`unixTransport({ folder, cid: 3 })` is the parent).
+ */
+export class QemuEnclave {
+  /** Folder of sockets. */
+  folder;
+  /** Lines of the console so far. */
+  console = [];
+  /** Resolves when the enclave has ended, by itself or not. */
+  ended;
+  #children = [];
+
+  /**
+   * @param {{
+   *   rig: { program: string, firmware: string, backend: string },
+   *   image: string,
+   *   ports?: readonly number[],
+   *   memory?: number,
+   *   identity?: { id?: string, 'parent-role'?: string, 'parent-id'?: string },
+   *   onConsole?: (line: string) => void,
+   * }} options `ports` are the guest's that the host may connect to; `memory` in MiB.
+   */
+  static async boot({ rig, image, ports = [], memory = 512, identity = {}, onConsole }) {
+    const enclave = new QemuEnclave();
+    enclave.folder = await mkdtemp(join(tmpdir(), 'nitro-'));
+    try {
+      await enclave.#start({ rig, image, ports, memory, identity, onConsole });
+    } catch (error) {
+      await enclave.terminate();
+      throw error;
+    }
+    return enclave;
+  }
+
+  async #start({ rig, image, ports, memory, identity, onConsole }) {
+    const control = join(this.folder, 'control');
+    const backend = spawn(rig.backend, [control, this.folder, String(ENCLAVE_CID), ...ports.map(String)], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    this.#children.push(backend);
+    await whenThere(control, backend);
+
+    // What is appended to the image's own command line is not measured.
+    const append = `tsc_early_khz=${await tscKilohertz()} reboot=t loglevel=4`;
+    const qemu = spawn(
+      rig.program,
+      [
+        ...['-L', rig.firmware, '-M', machine({ identity }), '-accel', 'tcg', '-cpu', 'max', '-smp', '2'],
+        ...['-m', `${memory}M`, '-kernel', image, '-append', append, '-chardev', `socket,id=vsock,path=${control}`],
+        ...['-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.#children.push(qemu);
+    for (const stream of [qemu.stdout, qemu.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        this.console.push(line.replace(/\r$/, ''));
+        onConsole?.(line);
+      });
+    }
+    this.ended = new Promise((resolve) => qemu.once('close', resolve));
+  }
+
+  /** Ends it at once, and takes its folder away. */
+  async terminate() {
+    for (const child of this.#children.reverse()) await end(child);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
