@@ -1,6 +1,12 @@
 import { browserPlatform } from './browser-platform.ts';
 import type { DescribeEifOutput } from './describe/describe-eif.ts';
 import { describeEifFrom } from './describe/describe-eif.ts';
+import type { EifDiff } from './diff/change.ts';
+import { compareContents } from './diff/diff-eif.ts';
+import type { EifFinding } from './lint/finding.ts';
+import { lintEifFrom } from './lint/lint-eif.ts';
+import type { EifContents } from './read/contents.ts';
+import { readContents } from './read/contents.ts';
 import type { EifListing } from './read/entries.ts';
 import { listEif } from './read/entries.ts';
 import type { Eif, EifPcrs } from './read/read-eif.ts';
@@ -15,6 +21,14 @@ export type { CpioFileType } from './cpio/entry.ts';
 export type { SigningCertificateText } from './describe/certificate-text.ts';
 export type { BuildEnclaveOutput, DescribeEifOutput, Measurements } from './describe/describe-eif.ts';
 export { toBuildEnclaveOutput } from './describe/describe-eif.ts';
+export type {
+  DataSummary,
+  EifChange,
+  EifDiff,
+  FileAspect,
+  ImagePcrName,
+  SignatureState,
+} from './diff/change.ts';
 export type { ImagePcrs } from './digests.ts';
 export type {
   CpioErrorCode,
@@ -26,6 +40,7 @@ export type {
 export { EifError } from './error.ts';
 export type { EifArchitecture, EifHeader } from './format/header.ts';
 export type { EifSectionType } from './format/section.ts';
+export type { EifFinding, EifLintRule } from './lint/finding.ts';
 export { extendPcr, pcr3FromRoleArn, pcr4FromInstanceId, pcr8FromCertificate, ZERO_PCR } from './pcr/pcr.ts';
 export type { EifEntry, EifListing } from './read/entries.ts';
 export type { EifMetadata } from './read/metadata.ts';
@@ -80,4 +95,25 @@ export async function verifyEif(
  */
 export async function describeEif(source: EifSource, options: ReadEifOptions = {}): Promise<DescribeEifOutput> {
   return describeEifFrom(openSource(source), { ...options, platform: browserPlatform });
+}
+
+/**
+ * Compares two images: which files, modes, command line or kernel differ, and which PCR each of them moves.
+ * @throws {EifError} as {@link readEif}.
+ */
+export async function diffEif(left: EifSource, right: EifSource, options: ReadEifOptions = {}): Promise<EifDiff> {
+  const read = (source: EifSource): Promise<EifContents> =>
+    readContents(openSource(source), { ...options, platform: browserPlatform });
+  return compareContents(await read(left), await read(right));
+}
+
+/**
+ * Says what about an image is worth a look: secrets in it, times that are not fixed, debug settings, what no PCR covers.
+ * @throws {EifError} as {@link readEif}.
+ */
+export async function lintEif(
+  source: EifSource,
+  options: ReadEifOptions & VerifySignatureOptions = {},
+): Promise<EifFinding[]> {
+  return lintEifFrom(openSource(source), { ...options, platform: browserPlatform });
 }

@@ -12,13 +12,18 @@ export type {
   BuildEnclaveOutput,
   CpioErrorCode,
   CpioFileType,
+  DataSummary,
   DescribeEifOutput,
   Eif,
   EifArchitecture,
+  EifChange,
+  EifDiff,
   EifEntry,
   EifErrorCode,
+  EifFinding,
   EifFormatErrorCode,
   EifHeader,
+  EifLintRule,
   EifListing,
   EifMetadata,
   EifOperationErrorCode,
@@ -27,10 +32,13 @@ export type {
   EifSectionType,
   EifSignature,
   EifSignatureErrorCode,
+  FileAspect,
+  ImagePcrName,
   ImagePcrs,
   Measurements,
   ReadEifOptions,
   ReadProgress,
+  SignatureState,
   SigningCertificate,
   SigningCertificateText,
   VerifiedEif,
@@ -49,7 +57,7 @@ export type { EifSigner, EifSigningRequest } from '../sign/create-signature.ts';
 export type { ExtractEifOptions, ExtractedEif } from './extract-eif.ts';
 export { extractEif } from './extract-eif.ts';
 export type { NodeEifSource as EifSource } from './file-source.ts';
-export { describeEif, lsEif, measureEif, readEif, verifyEif } from './read-eif.ts';
+export { describeEif, diffEif, lintEif, lsEif, measureEif, readEif, verifyEif } from './read-eif.ts';
 export type { SignEifOptions } from './sign-eif.ts';
 export { signEif } from './sign-eif.ts';
 export type { SkippedEntry } from './unpacker.ts';

@@ -1,5 +1,11 @@
 import type { DescribeEifOutput } from '../describe/describe-eif.ts';
 import { describeEifFrom } from '../describe/describe-eif.ts';
+import type { EifDiff } from '../diff/change.ts';
+import { compareContents } from '../diff/diff-eif.ts';
+import type { EifFinding } from '../lint/finding.ts';
+import { lintEifFrom } from '../lint/lint-eif.ts';
+import type { EifContents } from '../read/contents.ts';
+import { readContents } from '../read/contents.ts';
 import type { EifListing } from '../read/entries.ts';
 import { listEif } from '../read/entries.ts';
 import type { Eif, EifPcrs } from '../read/read-eif.ts';
@@ -56,4 +62,29 @@ export async function verifyEif(
  */
 export async function describeEif(source: NodeEifSource, options: ReadEifOptions = {}): Promise<DescribeEifOutput> {
   return withSource(source, (opened) => describeEifFrom(opened, { ...options, platform: nodePlatform }));
+}
+
+/**
+ * Compares two images: which files, modes, command line or kernel differ, and which PCR each of them moves.
+ * @throws {EifError} as {@link readEif}.
+ */
+export async function diffEif(
+  left: NodeEifSource,
+  right: NodeEifSource,
+  options: ReadEifOptions = {},
+): Promise<EifDiff> {
+  const read = (source: NodeEifSource): Promise<EifContents> =>
+    withSource(source, (opened) => readContents(opened, { ...options, platform: nodePlatform }));
+  return compareContents(await read(left), await read(right));
+}
+
+/**
+ * Says what about an image is worth a look: secrets in it, times that are not fixed, debug settings, what no PCR covers.
+ * @throws {EifError} as {@link readEif}.
+ */
+export async function lintEif(
+  source: NodeEifSource,
+  options: ReadEifOptions & VerifySignatureOptions = {},
+): Promise<EifFinding[]> {
+  return withSource(source, (opened) => lintEifFrom(opened, { ...options, platform: nodePlatform }));
 }
