@@ -1,11 +1,13 @@
+import { AttestationError, PolicyError } from './error.ts';
+
 /** Name of one check. */
 export type CheckName =
   | 'envelope'
   | 'protected-header'
   | 'unprotected-header'
-  | 'signature-form'
   | 'payload'
   | 'fields'
+  | 'signature-form'
   | 'trust-anchor'
   | 'certificates'
   | 'certificate-names'
@@ -37,9 +39,9 @@ export const CHECKS: Readonly<Record<CheckName, string>> = {
   envelope: 'The document is one COSE_Sign1, strictly encoded, with nothing before or after it',
   'protected-header': 'The signed header names ES384 and nothing else',
   'unprotected-header': 'The header that no signature covers is empty',
-  'signature-form': 'The signature is two numbers of 48 bytes in the range of P-384',
   payload: 'The payload is one strictly encoded CBOR map',
   fields: 'Every mandatory field is there, every field has its type and length',
+  'signature-form': 'The signature is two numbers of 48 bytes in the range of P-384',
   'trust-anchor': 'The chain begins with the pinned root certificate, byte for byte',
   certificates: 'Every certificate is a strictly encoded X.509 v3 certificate on P-384',
   'certificate-names': 'Every certificate names the one above it as its issuer',
@@ -70,7 +72,7 @@ export const CHECKS: Readonly<Record<CheckName, string>> = {
 /** How one check came out. `not-reached`: an earlier failure left nothing to check. */
 export type CheckOutcome =
   | { readonly check: CheckName; readonly outcome: 'passed' | 'not-asked' | 'not-reached' }
-  | { readonly check: CheckName; readonly outcome: 'failed'; readonly error: Error };
+  | { readonly check: CheckName; readonly outcome: 'failed'; readonly error: AttestationError | PolicyError };
 
 /** Runs the checks one after the other and remembers which were made. */
 export interface Checklist {
@@ -100,15 +102,14 @@ export class StrictChecklist implements Checklist {
   }
 }
 
+/** Whether an error is the verdict of a check; anything else is a fault of the program, and thrown on. */
+export function isVerdict(error: unknown): error is AttestationError | PolicyError {
+  return error instanceof AttestationError || error instanceof PolicyError;
+}
+
 /** Goes on after a failure where it can: the checklist of a diagnosis, which trusts nothing. */
 export class CollectingChecklist implements Checklist {
   readonly #outcomes = new Map<CheckName, CheckOutcome>();
-  readonly #isExpected: (error: unknown) => error is Error;
-
-  /** @param isExpected tells failures of checks from faults of the program, which are thrown on. */
-  constructor(isExpected: (error: unknown) => error is Error) {
-    this.#isExpected = isExpected;
-  }
 
   require<T>(check: CheckName, body: () => T): T {
     try {
@@ -116,7 +117,7 @@ export class CollectingChecklist implements Checklist {
       this.#outcomes.set(check, { check, outcome: 'passed' });
       return value;
     } catch (error) {
-      if (this.#isExpected(error)) this.#outcomes.set(check, { check, outcome: 'failed', error });
+      if (isVerdict(error)) this.#outcomes.set(check, { check, outcome: 'failed', error });
       throw error;
     }
   }
@@ -125,7 +126,7 @@ export class CollectingChecklist implements Checklist {
     try {
       this.require(check, body);
     } catch (error) {
-      if (!this.#isExpected(error)) throw error;
+      if (!isVerdict(error)) throw error;
     }
   }
 

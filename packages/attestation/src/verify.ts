@@ -1,8 +1,7 @@
 import type { Checklist, CheckOutcome } from './checks.ts';
-import { CollectingChecklist, StrictChecklist } from './checks.ts';
+import { CollectingChecklist, isVerdict, StrictChecklist } from './checks.ts';
 import type { CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
 import type { Eventually, NitroCrypto, P384Key, SyncNitroCrypto } from './crypto.ts';
-import { AttestationError, PolicyError } from './error.ts';
 import { AWS_NITRO_ROOT_G1, expectPublishedRoot } from './trust-anchor.ts';
 import type { EvaluationTime, PathTrust, PreparedVerification } from './verification.ts';
 import { checkSignatures, conclude, prepare } from './verification.ts';
@@ -113,10 +112,6 @@ export function verifySync<Trust extends 'verified' | 'archived'>(
   return finish(worth, prepared, { computed, trust, checklist });
 }
 
-function isVerdict(error: unknown): error is Error {
-  return error instanceof AttestationError || error instanceof PolicyError;
-}
-
 async function runAllChecks(crypto: NitroCrypto, request: VerificationRequest, checklist: Checklist): Promise<void> {
   const { input, time, trust } = request;
   const prepared = prepare(input, time, { trust, checklist });
@@ -127,7 +122,7 @@ async function runAllChecks(crypto: NitroCrypto, request: VerificationRequest, c
 
 /** Makes every check that can be made, also after one that failed. Its outcome is for people: it trusts nothing. */
 export async function diagnose(crypto: NitroCrypto, request: VerificationRequest): Promise<readonly CheckOutcome[]> {
-  const checklist = new CollectingChecklist(isVerdict);
+  const checklist = new CollectingChecklist();
   try {
     await runAllChecks(crypto, request, checklist);
   } catch (error) {

@@ -1,4 +1,5 @@
 import {
+  AWS_NITRO_ROOT_G1,
   allowAnyAge,
   allowAnyImage,
   allowDebugMode,
@@ -24,9 +25,7 @@ function policyFor({ kind, debug }: GenuineDocument) {
     : { kind, ...rules, ...(debug && { [allowDebugMode]: true as const }) };
 }
 
-describe.runIf(GENUINE.length === 0)('genuine documents', () => {
-  it.skip(NEEDS_VECTORS);
-});
+if (GENUINE.length === 0) it.skip(NEEDS_VECTORS);
 
 describe.each(GENUINE.map((genuine) => [genuine.file, genuine] as const))('the genuine document %s', (_, genuine) => {
   const { bytes, timestamp, debug } = genuine;
@@ -68,8 +67,8 @@ describe.each(GENUINE.map((genuine) => [genuine.file, genuine] as const))('the g
   });
 
   it('is refused by every other kind that a policy can state', () => {
-    const kind = genuine.kind === 'enclave' ? 'nitrotpm' : 'enclave';
-    const other = { kind, [allowAnyImage]: true, [allowAnyAge]: true } as const;
+    const rules = { [allowAnyImage]: true, [allowAnyAge]: true } as const;
+    const other = genuine.kind === 'enclave' ? ({ kind: 'nitrotpm', ...rules } as const) : rules;
     expect(codeOf(() => verifyAttestationDocumentSync(bytes, other, { now: timestamp }))).toBe('KIND_MISMATCH');
   });
 
@@ -111,34 +110,50 @@ function policyWithoutAge(genuine: GenuineDocument) {
   return policy;
 }
 
+describe.each(GENUINE.slice(0, 1))('the pinned root', (genuine) => {
+  it('trusts nobody after something wrote into it: a chain that begins with the same wrong bytes is refused', () => {
+    const document = genuine.bytes.slice();
+    const lastByteOfRoot = Buffer.from(document).indexOf(AWS_NITRO_ROOT_G1) + AWS_NITRO_ROOT_G1.length - 1;
+    const kept = AWS_NITRO_ROOT_G1.slice();
+    document[lastByteOfRoot] = (document[lastByteOfRoot] ?? 0) ^ 1;
+    AWS_NITRO_ROOT_G1[kept.length - 1] = document[lastByteOfRoot];
+    try {
+      const verify = () => verifyAttestationDocumentSync(document, policyFor(genuine), { now: genuine.timestamp });
+      expect(codeOf(verify)).toBe('POLICY_TRUST_ANCHOR');
+    } finally {
+      AWS_NITRO_ROOT_G1.set(kept);
+    }
+  });
+});
+
 /**
- * Every byte of the first document of each encoding. The verifier that is asked already knows the document's own chain:
- * the attack on a cache, and one signature instead of five.
+ * Every byte of one document of each encoding. The verifier that is asked knows the document's own chain already: the
+ * attack on what it remembers, and one signature instead of five.
  */
-const ENCODINGS = ['definite', 'indefinite'] as const;
-const CHANGED = ENCODINGS.flatMap((encoding) => GENUINE.find(({ payloadMap }) => payloadMap === encoding) ?? []);
+const CHANGES = [
+  ['indefinite', 'its lowest bit turned', (byte: number) => byte ^ 0x01],
+  ['indefinite', 'its highest bit turned', (byte: number) => byte ^ 0x80],
+  ['indefinite', 'all its bits turned', (byte: number) => byte ^ 0xff],
+  ['definite', 'one added', (byte: number) => (byte + 1) & 0xff],
+] as const;
+const CHANGED = CHANGES.flatMap(([encoding, what, change]) => {
+  const genuine = GENUINE.find(({ payloadMap }) => payloadMap === encoding);
+  return genuine === undefined ? [] : [[encoding, what, { genuine, change }] as const];
+});
 
-describe.each(CHANGED.map((genuine) => [genuine.payloadMap, genuine] as const))(
-  'a genuine document with a %s payload map',
-  (_, genuine) => {
-    const { bytes, timestamp } = genuine;
+describe.each(CHANGED)('a genuine document with a payload map of %s length', (_encoding, what, { genuine, change }) => {
+  const { bytes, timestamp } = genuine;
 
-    it.each([
-      ['its lowest bit turned', (byte: number) => byte ^ 0x01],
-      ['its highest bit turned', (byte: number) => byte ^ 0x80],
-      ['all its bits turned', (byte: number) => byte ^ 0xff],
-      ['one added', (byte: number) => (byte + 1) & 0xff],
-    ])('is refused with any one byte changed: %s', { timeout: 120_000 }, (_name, change) => {
-      const verifier = createVerifier({ policy: policyFor(genuine) });
-      verifier.verifySync(bytes, { now: timestamp });
-      const accepted: number[] = [];
-      bytes.forEach((byte, index) => {
-        const changed = bytes.slice();
-        changed[index] = change(byte);
-        const code = codeOf(() => verifier.verifySync(changed, { now: timestamp }));
-        if (!/^[A-Z0-9_]+$/.test(code)) accepted.push(index);
-      });
-      expect(accepted).toEqual([]);
+  it(`is refused with any one byte changed: ${what}`, { timeout: 300_000 }, () => {
+    const verifier = createVerifier({ policy: policyFor(genuine) });
+    verifier.verifySync(bytes, { now: timestamp });
+    const accepted: number[] = [];
+    const changed = bytes.slice();
+    bytes.forEach((byte, index) => {
+      changed[index] = change(byte);
+      if (codeOf(() => verifier.verifySync(changed, { now: timestamp })) === 'accepted') accepted.push(index);
+      changed[index] = byte;
     });
-  },
-);
+    expect(accepted).toEqual([]);
+  });
+});
