@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { NitroEnclavesError } from '@nitro-enclaves/core';
 import { Command, CommanderError } from 'commander';
 import type { CommandContext } from './command-context.ts';
 import { EXIT_CODE } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
+
+/** The version of this package: the folder above is its own both in the tree and installed. */
+const { version }: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 
 /** Adds one area's commands, such as `attestation verify`, to the program. */
 export type RegisterCommands = (program: Command, context: CommandContext) => void;
@@ -35,6 +39,7 @@ function report(error: unknown, { stderr }: CommandContext): void {
 export async function run(args: readonly string[], context: CommandContext): Promise<void> {
   const program = new Command('nitro-enclaves')
     .description('AWS Nitro Enclaves: attestation, images, KMS policies, vsock and an emulator')
+    .version(version)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
