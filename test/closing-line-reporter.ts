@@ -9,7 +9,9 @@ export default class ClosingLineReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const counts = { passed: 0, failed: unhandledErrors.length, skipped: 0 };
     for (const module of modules) {
-      if (!module.ok() && [...module.children.allTests()].length === 0) counts.failed += 1;
+      // What failed outside of any test: a module that does not load, a hook of a suite.
+      counts.failed += module.errors().length;
+      for (const suite of module.children.allSuites()) counts.failed += suite.errors().length;
       for (const test of module.children.allTests()) counts[stateOf(test)] += 1;
     }
     recordCounts(counts);

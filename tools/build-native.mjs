@@ -15,13 +15,36 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const source = join(root, 'packages/native/src');
 const out = options.out ?? join(root, 'packages/native/prebuilds');
 const { include_dir: headers } = createRequire(join(root, 'packages/native/package.json'))('node-api-headers');
-const sources = readdirSync(source).filter((name) => name.endsWith('.c')).sort();
+const sources = readdirSync(source)
+  .filter((name) => name.endsWith('.c'))
+  .sort();
 
 const COMPILERS = { x64: 'x86_64-linux-gnu-gcc', arm64: 'aarch64-linux-gnu-gcc' };
-const COMMON = ['-std=gnu11', '-fPIC', '-shared', '-fvisibility=hidden', '-DNAPI_VERSION=8', '-pthread', '-Wall', '-Wextra', '-Werror'];
-const SANITIZED = ['-g', '-O1', '-fno-omit-frame-pointer', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'];
+const COMMON = [
+  '-std=gnu11',
+  '-fPIC',
+  '-shared',
+  '-fvisibility=hidden',
+  '-DNAPI_VERSION=8',
+  '-pthread',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+];
+const SANITIZED = [
+  '-g',
+  '-O1',
+  '-fno-omit-frame-pointer',
+  '-fsanitize=address,undefined',
+  '-fno-sanitize-recover=undefined',
+];
 const RELEASE = [
-  '-O2', '-ffreestanding', '-nostdlib', '-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-fno-ident',
+  '-O2',
+  '-ffreestanding',
+  '-nostdlib',
+  '-fno-stack-protector',
+  '-fno-asynchronous-unwind-tables',
+  '-fno-ident',
   // nodelete: a thread that waits for the NSM outlives the worker that started it, and with it the unloading.
   '-Wl,--build-id=none,--hash-style=gnu,-z,relro,-z,now,-z,noexecstack,-z,nodelete,--strip-all',
 ];
@@ -37,7 +60,10 @@ function build(processor) {
     [...COMMON, ...mode, '-isystem', headers, '-o', file, ...sources],
     { cwd: source, stdio: 'inherit' },
   );
-  if (error) throw new Error(`expected Debian's ${COMPILERS[processor]} (packages gcc, gcc-aarch64-linux-gnu)`, { cause: error });
+  if (error)
+    throw new Error(`expected Debian's ${COMPILERS[processor]} (packages gcc, gcc-aarch64-linux-gnu)`, {
+      cause: error,
+    });
   if (status !== 0) process.exit(status ?? 1);
   process.stdout.write(`${file}\n`);
 }

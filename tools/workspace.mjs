@@ -24,10 +24,10 @@ export async function packAll(destination) {
   mkdirSync(destination, { recursive: true });
   const { status, output } = await run(
     'pnpm',
-    ['--recursive', '--filter', './packages/*', 'exec', 'pnpm', 'pack', '--pack-destination', destination],
+    ['--recursive', '--filter', './packages/*', 'pack', '--pack-destination', destination],
     { quiet: true },
   );
-  if (status !== 0) throw new Error(`packing failed:\n${output}`);
+  if (status !== 0) throw new Error(`packing failed:\n${output.slice(-2000)}`);
   return packageFolders().map((folder) => {
     const { name, version } = manifestOf(folder);
     return { folder, name, tarball: join(destination, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`) };

@@ -1,0 +1,68 @@
+// What a user gets: the packed tarballs, installed by npm in a folder that knows nothing of this workspace.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { manifestOf, packAll, packageFolders } from '../../tools/workspace.mjs';
+
+/** Every path that a package exports to programs: `@nitro-enclaves/vsock`, `@nitro-enclaves/vsock/conformance`. */
+const entries = packageFolders().flatMap((folder) => {
+  const { name, exports } = manifestOf(folder);
+  return Object.keys(exports)
+    .filter((path) => !path.endsWith('.json'))
+    .map((path) => name + path.slice(1));
+});
+
+let project: string;
+
+/** Runs a program in the user's folder; gives its output, or fails with it. */
+function runThere(command: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: project, encoding: 'utf8' });
+  expect(status, stdout + stderr).toBe(0);
+  return stdout;
+}
+
+beforeAll(async () => {
+  project = mkdtempSync(join(tmpdir(), 'installed-'));
+  const packed = await packAll(join(project, 'tarballs'));
+  const dependencies = Object.fromEntries(packed.map(({ name, tarball }) => [name, `file:${tarball}`]));
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ type: 'module', private: true, dependencies }));
+  runThere('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline');
+}, 600_000);
+
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+describe('the packed packages, installed elsewhere without running any script', () => {
+  for (const entry of entries) {
+    it(`give ${entry} to an import`, () => {
+      const program = `const names = Object.keys(await import('${entry}')); process.stdout.write(names.join(' '))`;
+      expect(runThere(process.execPath, '--input-type=module', '--eval', program)).not.toBe('');
+    });
+  }
+
+  it('depend on each other in one copy each', () => {
+    const { packages } = JSON.parse(readFileSync(join(project, 'node_modules', '.package-lock.json'), 'utf8'));
+    const own = Object.keys(packages).filter((path) => path.includes('node_modules/@nitro-enclaves/'));
+    expect(own.sort()).toEqual(packageFolders().map((folder) => `node_modules/@nitro-enclaves/${folder}`));
+  });
+
+  it('hold no source, no test and no other file than package.json lists', () => {
+    for (const folder of packageFolders()) {
+      const installed = join(project, 'node_modules', '@nitro-enclaves', folder);
+      for (const absent of ['src', 'test', 'tsconfig.json', 'node_modules']) {
+        expect(existsSync(join(installed, absent)), `${folder}/${absent}`).toBe(false);
+      }
+    }
+  });
+
+  it('bring the command nitro-enclaves, which explains itself', () => {
+    const help = runThere(join(project, 'node_modules', '.bin', 'nitro-enclaves'), '--help');
+    expect(help).toContain('Usage: nitro-enclaves');
+  });
+
+  it('give the command its version', () => {
+    const version = runThere(join(project, 'node_modules', '.bin', 'nitro-enclaves'), '--version');
+    expect(version.trim()).toBe(manifestOf('cli').version);
+  });
+});
