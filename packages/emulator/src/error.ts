@@ -1,7 +1,20 @@
 import { NitroEnclavesError } from '@nitro-enclaves/core';
 
 /** Why the emulator could not do what it was asked. */
-export type EmulatorErrorCode = 'EMULATOR_MODULE_ID' | 'EMULATOR_FLAW_UNKNOWN' | 'EMULATOR_FLAW_IMPOSSIBLE' | 'EMULATOR_MEASUREMENT' | 'EMULATOR_ABSENT';
+export type EmulatorErrorCode =
+  | 'EMULATOR_ABSENT'
+  | 'EMULATOR_ARGUMENT'
+  | 'EMULATOR_CLOSED'
+  | 'EMULATOR_COMMAND'
+  | 'EMULATOR_CONSOLE'
+  | 'EMULATOR_ENCLAVE_UNKNOWN'
+  | 'EMULATOR_FLAW_IMPOSSIBLE'
+  | 'EMULATOR_FLAW_UNKNOWN'
+  | 'EMULATOR_IMAGE'
+  | 'EMULATOR_MEASUREMENT'
+  | 'EMULATOR_MEMORY'
+  | 'EMULATOR_MODULE_ID'
+  | 'EMULATOR_NAMESPACES';
 
 /** The emulator was asked for something that it cannot do. Never a verdict on a document. */
 export class EmulatorError extends NitroEnclavesError<EmulatorErrorCode> {}

@@ -5,6 +5,18 @@ export { FaultController, FaultSchedule } from './faults.ts';
 export type { Flaw } from './flaws/flaw.ts';
 export type { FlawName } from './flaws/issue.ts';
 export { FLAWS, issueFlawedDocument } from './flaws/issue.ts';
+export type { EmulatedEnclave } from './hypervisor/emulated-enclave.ts';
+export type { Emulator, EmulatorOptions } from './hypervisor/emulator.ts';
+export { startEmulator } from './hypervisor/emulator.ts';
+export type { Isolation } from './hypervisor/isolation.ts';
+export type {
+  DescribeEnclaveOutput,
+  MeasurementsOutput,
+  RunEnclaveOutput,
+  TerminateEnclaveOutput,
+} from './hypervisor/nitro-cli-output.ts';
+export type { EnclaveExit } from './hypervisor/program.ts';
+export type { RunCommandOptions, RunEnclaveOptions, RunImageOptions } from './hypervisor/run-options.ts';
 export type {
   AttestationRule,
   Condition,
@@ -21,9 +33,19 @@ export type {
   KeyUsage,
   Mismatch,
   PolicyInput,
+  Simulation,
+  SimulationErrorCode,
+  SimulationRequest,
   StatementOutcome,
 } from './kms/index.ts';
-export { EmulatedKmsError, KeyPolicyError, startEmulatedKms, unsignedDocumentsAllowed } from './kms/index.ts';
+export {
+  EmulatedKmsError,
+  KeyPolicyError,
+  SimulationError,
+  simulate,
+  startEmulatedKms,
+  unsignedDocumentsAllowed,
+} from './kms/index.ts';
 export type { EmulatedNsmOptions } from './nsm/emulated-nsm.ts';
 export { EmulatedNsm } from './nsm/emulated-nsm.ts';
 export type { EnclaveIdentity, ImageMeasurements } from './nsm/enclave-identity.ts';

@@ -1,0 +1,288 @@
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { Transport } from '@nitro-enclaves/vsock';
+import { unixTransport, VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
+import { placeIn } from '../enclave/place.ts';
+import { EmulatorError } from '../error.ts';
+import type { Faults } from '../faults.ts';
+import { FaultController } from '../faults.ts';
+import { EmulatedNsm } from '../nsm/emulated-nsm.ts';
+import { instanceIdOf, moduleIdOf } from '../nsm/enclave-identity.ts';
+import type { NsmServer } from '../nsm/nsm-server.ts';
+import { serveNsm } from '../nsm/nsm-server.ts';
+import type { PayloadEncoding } from '../pki/document.ts';
+import type { NitroPki } from '../pki/nitro-pki.ts';
+import { createNitroPki } from '../pki/nitro-pki.ts';
+import { Seed } from '../seed.ts';
+import { faultyTransport } from '../transport/faulty-transport.ts';
+import { EmulatedEnclave } from './emulated-enclave.ts';
+import type { EnclaveFolder } from './enclave-folder.ts';
+import { createEnclaveFolder, removeEnclaveFolder } from './enclave-folder.ts';
+import { reportExitStatus } from './exit-status.ts';
+import type { Isolation } from './isolation.ts';
+import { placeSeenFrom, planSpawn, probeIsolation } from './isolation.ts';
+import { prepareProgram, withPlace } from './launch.ts';
+import type { DescribeEnclaveOutput, TerminateEnclaveOutput } from './nitro-cli-output.ts';
+import type { EnclaveExit, Program } from './program.ts';
+import type { EnclaveSettings, RunEnclaveOptions } from './run-options.ts';
+import { chooseSettings } from './run-options.ts';
+
+/** Options of {@link startEmulator}. */
+export interface EmulatorOptions {
+  /** Determines every key, id, random byte and fault. Default: random. */
+  readonly seed?: string | Uint8Array | undefined;
+  /** AWS region in the certificates. Default `us-east-1`. */
+  readonly region?: string | undefined;
+  /** Id of the emulated parent instance. Default: the seed's. */
+  readonly instanceId?: string | undefined;
+  /** ARN of the parent's IAM role, measured into PCR3. Default: none. */
+  readonly roleArn?: string | undefined;
+  /** Folder for sockets and images: made when missing, and then removed at the end. Default: a temporary one. */
+  readonly folder?: string | undefined;
+  /** Encoding of the documents' payload. Default `indefinite`. */
+  readonly encoding?: PayloadEncoding | undefined;
+  /** The hypervisor's clock, in ms since the epoch. Default: this machine's. */
+  readonly clock?: (() => number) | undefined;
+  readonly faults?: Faults | undefined;
+  /** Told what people should know. Default: nobody is. */
+  readonly onWarning?: ((warning: string) => void) | undefined;
+}
+
+/** Enclaves of one parent instance ("Considerations", Nitro Enclaves User Guide). */
+const MOST_ENCLAVES = 4;
+
+/** An enclave that is being started or runs. */
+interface Slot {
+  readonly settings: EnclaveSettings;
+  enclave: EmulatedEnclave | undefined;
+}
+
+/** What an {@link Emulator} is made of. */
+interface EmulatorParts {
+  readonly options: EmulatorOptions;
+  readonly folder: string;
+  /** Whether the folder was made for this emulator. */
+  readonly ownsFolder: boolean;
+  readonly pki: NitroPki;
+  readonly seed: Seed;
+  readonly isolation: Isolation;
+}
+
+/** A parent instance with its hypervisor: runs applications as enclaves, each with an NSM and a CID of its own. */
+export class Emulator implements AsyncDisposable {
+  /** Folder of everything that this emulator has on disk. */
+  readonly folder: string;
+  /** The trust anchor of its documents, DER: for verifiers, by name (`customTrustAnchor`). */
+  readonly rootCertificate: Uint8Array;
+  readonly instanceId: string;
+  readonly pki: NitroPki;
+  /** The parent's way to its enclaves, with the faults of the moment. */
+  readonly transport: Transport;
+  /** What goes wrong from now on: `emulator.faults.set({ … })`, `emulator.faults.clear()`. */
+  readonly faults: FaultController;
+  /** How far enclaves are kept to themselves on this machine. */
+  readonly isolation: Isolation;
+  readonly #options: EmulatorOptions;
+  readonly #seed: Seed;
+  readonly #ownsFolder: boolean;
+  readonly #slots = new Set<Slot>();
+  readonly #onExit: () => void;
+  #started = 0;
+  #closed = false;
+
+  private constructor({ options, folder, ownsFolder, pki, seed, isolation }: EmulatorParts) {
+    this.#options = options;
+    this.#seed = seed;
+    this.#ownsFolder = ownsFolder;
+    this.folder = folder;
+    this.pki = pki;
+    this.rootCertificate = pki.rootCertificate;
+    this.instanceId = options.instanceId ?? instanceIdOf(seed);
+    this.isolation = isolation;
+    this.faults = new FaultController(seed, options.faults);
+    this.transport = faultyTransport({
+      transport: unixTransport({ folder: this.#sockets, cid: VMADDR_CID_PARENT }),
+      faults: this.faults.transport,
+      scratch: folder,
+    });
+    this.#onExit = () => this.#leaveNothing();
+    process.once('exit', this.#onExit);
+  }
+
+  static async start(options: EmulatorOptions): Promise<Emulator> {
+    const seed = Seed.from(options.seed);
+    const { folder, ownsFolder } = await createFolder(options.folder);
+    const { region, clock } = options;
+    const pki = await createNitroPki({ seed: seed.bytes, region, clock });
+    const isolation = probeIsolation();
+    if (isolation.warning !== undefined) options.onWarning?.(isolation.warning);
+    return new Emulator({ options, folder, ownsFolder, pki, seed, isolation });
+  }
+
+  get #sockets(): string {
+    return join(this.folder, 'vsock');
+  }
+
+  /** The enclaves that run. */
+  get enclaves(): readonly EmulatedEnclave[] {
+    return [...this.#slots].flatMap(({ enclave }) => enclave ?? []);
+  }
+
+  /**
+   * Starts an application as an enclave: measured, with an NSM and a CID of its own, and with no network but the transport
+   * where the kernel allows it. As on Nitro, this says nothing about whether the application has come up.
+   * @throws {EmulatorError} `EMULATOR_ARGUMENT`, `EMULATOR_COMMAND`, `EMULATOR_IMAGE`, `EMULATOR_MEMORY`,
+   * `EMULATOR_NAMESPACES`, `EMULATOR_CLOSED`
+   * @throws {EifError} when the image is not well-formed.
+   */
+  async runEnclave(options: RunEnclaveOptions): Promise<EmulatedEnclave> {
+    this.#expectOpen();
+    options.signal?.throwIfAborted();
+    const slot = this.#takeSlot(options);
+    try {
+      slot.enclave = await this.#launch(slot, options);
+    } catch (error) {
+      this.#slots.delete(slot);
+      throw error;
+    }
+    if (this.#closed) await slot.enclave.terminate();
+    return slot.enclave;
+  }
+
+  /** What `nitro-cli describe-enclaves` prints. */
+  describeEnclaves(): DescribeEnclaveOutput[] {
+    return this.enclaves.map((enclave) => enclave.describe());
+  }
+
+  /**
+   * The console of an enclave in debug mode, by its id or name.
+   * @throws {EmulatorError} `EMULATOR_ENCLAVE_UNKNOWN`, `EMULATOR_CONSOLE`
+   */
+  console(enclave: string): Readable {
+    return this.find(enclave).console();
+  }
+
+  /**
+   * Ends an enclave, by its id or name.
+   * @throws {EmulatorError} `EMULATOR_ENCLAVE_UNKNOWN`
+   */
+  terminateEnclave(enclave: string): Promise<TerminateEnclaveOutput> {
+    return this.find(enclave).terminate();
+  }
+
+  /**
+   * An enclave by its id or name.
+   * @throws {EmulatorError} `EMULATOR_ENCLAVE_UNKNOWN`
+   */
+  find(enclave: string): EmulatedEnclave {
+    const found = this.enclaves.find(({ enclaveId, name }) => enclaveId === enclave || name === enclave);
+    if (found !== undefined) return found;
+    throw new EmulatorError(
+      'EMULATOR_ENCLAVE_UNKNOWN',
+      `expected the id or name of an enclave that runs, found ${enclave}`,
+    );
+  }
+
+  /** Ends all enclaves and leaves nothing behind: no process, no socket, no file. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    process.off('exit', this.#onExit);
+    await Promise.all(this.enclaves.map((enclave) => enclave.terminate()));
+    await rm(this.#ownsFolder ? this.folder : this.#sockets, { recursive: true, force: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #expectOpen(): void {
+    if (this.#closed)
+      throw new EmulatorError('EMULATOR_CLOSED', 'expected an emulator that runs, found one that was closed');
+  }
+
+  #takeSlot(options: RunEnclaveOptions): Slot {
+    if (this.#slots.size >= MOST_ENCLAVES) {
+      throw new EmulatorError('EMULATOR_ARGUMENT', `expected at most ${MOST_ENCLAVES} enclaves at once, as on Nitro`);
+    }
+    const settings = [...this.#slots].map((taken) => taken.settings);
+    const taken = { cids: new Set(settings.map(({ cid }) => cid)), names: new Set(settings.map(({ name }) => name)) };
+    const slot: Slot = { settings: chooseSettings(options, taken), enclave: undefined };
+    this.#slots.add(slot);
+    return slot;
+  }
+
+  async #launch(slot: Slot, options: RunEnclaveOptions): Promise<EmulatedEnclave> {
+    const { settings } = slot;
+    const folder = await createEnclaveFolder(this.folder, settings.cid);
+    const cleanUps: (() => Promise<void>)[] = [() => removeEnclaveFolder(this.folder, settings.cid, folder)];
+    const cleanUp = async () => {
+      for (const each of cleanUps.reverse()) await each();
+    };
+    try {
+      const { program, measurements } = await prepareProgram(options, settings, folder.image);
+      this.#started += 1;
+      const seed = this.#seed.child(`enclave ${this.#started}`);
+      const enclaveId = moduleIdOf(this.instanceId, seed);
+      const identity = { ...this.#identity(), moduleId: enclaveId, measurements, debugMode: settings.debugMode };
+      const nsm = new EmulatedNsm({
+        pki: this.pki,
+        identity,
+        seed,
+        faults: this.faults.nsm,
+        encoding: this.#options.encoding,
+      });
+      const server: NsmServer = await serveNsm(nsm, placeIn(folder.place).nsmSocket);
+      cleanUps.push(() => server.close());
+      return await EmulatedEnclave.start({
+        settings,
+        enclaveId,
+        measurements,
+        plan: this.#plan(program, folder),
+        workingDirectory: program.root ?? program.workingDirectory,
+        cleanUp: async (exit) => {
+          this.#slots.delete(slot);
+          await this.#report(exit, settings.cid, program);
+          await cleanUp();
+        },
+      });
+    } catch (error) {
+      await cleanUp();
+      throw error;
+    }
+  }
+
+  #identity(): { instanceId: string; roleArn: string | undefined } {
+    return { instanceId: this.instanceId, roleArn: this.#options.roleArn };
+  }
+
+  #plan(program: Program, { place }: EnclaveFolder): ReturnType<typeof planSpawn> {
+    const folders = { place, sockets: this.#sockets };
+    return planSpawn(withPlace(program, placeSeenFrom(program, folders)), folders, this.isolation);
+  }
+
+  async #report(exit: EnclaveExit, cid: number, { exitStatusPort }: Program): Promise<void> {
+    if (exitStatusPort === undefined || exit.terminated) return;
+    await reportExitStatus(exit, unixTransport({ folder: this.#sockets, cid }), exitStatusPort);
+  }
+
+  /** For a process that ends without having closed its emulator. */
+  #leaveNothing(): void {
+    for (const enclave of this.enclaves) enclave.kill();
+    rmSync(this.#ownsFolder ? this.folder : this.#sockets, { recursive: true, force: true });
+  }
+}
+
+async function createFolder(wanted: string | undefined): Promise<{ folder: string; ownsFolder: boolean }> {
+  const folder = wanted ?? (await mkdtemp(join(tmpdir(), 'nitro-')));
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(join(folder, 'vsock'), { mode: 0o700, recursive: true });
+  return { folder, ownsFolder: wanted === undefined || made !== undefined };
+}
+
+/** Starts an emulator in this process: a PKI, a hypervisor and a parent's transport, in well under a second. */
+export function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
+  return Emulator.start(options);
+}

@@ -1,0 +1,46 @@
+import { lstat, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { placeIn } from '../enclave/place.ts';
+import { EmulatorError } from '../error.ts';
+
+/** Folders of one running enclave. */
+export interface EnclaveFolder {
+  /** The enclave's place: its identity, its NSM's socket, its way to the sockets of vsock. */
+  readonly place: string;
+  /** Where its image is unpacked. */
+  readonly image: string;
+}
+
+/** Makes the folder of the enclave with `cid` in the emulator's. */
+export async function createEnclaveFolder(emulatorFolder: string, cid: number): Promise<EnclaveFolder> {
+  const place = join(emulatorFolder, `e${cid}`);
+  await mkdir(place, { mode: 0o700 });
+  await writeFile(placeIn(place).identityFile, JSON.stringify({ cid }));
+  await symlink(join('..', 'vsock'), placeIn(place).transportFolder);
+  return { place, image: join(emulatorFolder, `image-${cid}`) };
+}
+
+/** Takes away what an enclave leaves: its folder, its image, and sockets that it did not live to close. */
+export async function removeEnclaveFolder(emulatorFolder: string, cid: number, folder: EnclaveFolder): Promise<void> {
+  await rm(folder.place, { recursive: true, force: true });
+  await rm(folder.image, { recursive: true, force: true });
+  const sockets = join(emulatorFolder, 'vsock');
+  const left = (await readdir(sockets)).filter((name) => name.startsWith(`${cid}.`));
+  await Promise.all(left.map((name) => rm(join(sockets, name), { force: true })));
+}
+
+/** Folders that the emulator mounts over. A link there would have it mount over something else. */
+const MOUNT_POINTS = ['dev', 'proc', 'tmp', 'run'];
+
+/** @throws {EmulatorError} `EMULATOR_IMAGE` when a mount point of the image is no folder. */
+export async function prepareMountPoints(root: string): Promise<void> {
+  for (const name of MOUNT_POINTS) {
+    const path = join(root, name);
+    await mkdir(path, { recursive: true });
+    if ((await lstat(path)).isDirectory()) continue;
+    throw new EmulatorError(
+      'EMULATOR_IMAGE',
+      `expected /${basename(path)} to be a folder in the image, found something else`,
+    );
+  }
+}

@@ -1,0 +1,123 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { EmulatorError } from '../error.ts';
+import type { Program } from './program.ts';
+
+/** How far this machine can keep an enclave to itself. */
+export interface Isolation {
+  /** User, mount, process and network namespaces: a root of its own, and no network but the transport. */
+  readonly namespaces: boolean;
+  /** What is missing, for people; `undefined` when nothing is. */
+  readonly warning: string | undefined;
+}
+
+/** How to start a process. */
+export interface SpawnPlan {
+  readonly file: string;
+  readonly arguments: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const FOLDERS = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+/** The tools' own search path; the enclave has its image's. */
+const TOOLS_PATH = FOLDERS.join(':');
+
+function findTool(name: string): string | undefined {
+  return FOLDERS.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+const NAMESPACES = ['--user', '--map-root-user', '--net', '--mount', '--pid', '--fork', '--kill-child'];
+
+/** Tries it: whether user namespaces are allowed depends on the kernel, the distribution and the container. */
+export function probeIsolation(): Isolation {
+  const unshare = findTool('unshare');
+  if (unshare === undefined) {
+    return { namespaces: false, warning: withoutNamespaces('expected unshare (of util-linux), found none') };
+  }
+  const { status, stderr } = spawnSync(unshare, [...NAMESPACES, '--', '/bin/sh', '-c', 'exit 0'], { encoding: 'utf8' });
+  if (status === 0) return { namespaces: true, warning: undefined };
+  return { namespaces: false, warning: withoutNamespaces(stderr?.trim() || 'the kernel allows no user namespaces') };
+}
+
+function withoutNamespaces(reason: string): string {
+  return `enclaves run with this machine's network and files, unlike real ones: ${reason}`;
+}
+
+/** Where an enclave with a root of its own finds its place; on a file system in memory. */
+const PLACE_IN_ROOT = '/run/nitro-enclaves';
+
+/** Brings up the loopback interface where there is a tool for it, as our init does in an image. */
+const LOOPBACK = 'ip link set lo up 2>/dev/null';
+
+/** $1: the enclave's folder, $2: the folder of sockets, $3: the root, $4: unshare, $5: the working directory. */
+const ENTER_ROOT = `set -e
+${LOOPBACK} || true
+place=$1 sockets=$2 root=$3 unshare=$4 directory=$5
+shift 5
+mount --rbind /dev "$root/dev"
+mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+mount -t tmpfs -o mode=0755 tmpfs "$root/run"
+mkdir -p "$root${PLACE_IN_ROOT}/enclave" "$root${PLACE_IN_ROOT}/vsock"
+mount --bind "$place" "$root${PLACE_IN_ROOT}/enclave"
+mount --bind "$sockets" "$root${PLACE_IN_ROOT}/vsock"
+exec env -i "$unshare" --root="$root" --wd="$directory" -- env -i "$@"`;
+
+const KEEP_ROOT = `${LOOPBACK}
+exec env -i "$@"`;
+
+/** Where an enclave's files are on this machine. */
+export interface EnclaveFolders {
+  /** The enclave's own folder. */
+  readonly place: string;
+  /** The folder of the sockets that stand for vsock. */
+  readonly sockets: string;
+}
+
+/** The value of NITRO_ENCLAVES_EMULATOR as the program in `root` sees its folder. */
+export function placeSeenFrom(program: Program, { place }: EnclaveFolders): string {
+  return program.root === undefined ? place : `${PLACE_IN_ROOT}/enclave`;
+}
+
+/** Ends the enclave with the emulator, however that ends. */
+function withParentDeath(plan: SpawnPlan): SpawnPlan {
+  const setpriv = findTool('setpriv');
+  if (setpriv === undefined) return plan;
+  return { ...plan, file: setpriv, arguments: ['--pdeathsig', 'KILL', plan.file, ...plan.arguments] };
+}
+
+function planInRoot(program: Program, root: string, folders: EnclaveFolders, unshare: string): SpawnPlan {
+  const { place, sockets } = folders;
+  const script = ['/bin/sh', '-c', ENTER_ROOT, 'sh', place, sockets, root, unshare, program.workingDirectory];
+  return {
+    file: unshare,
+    arguments: [...NAMESPACES, '--', ...script, ...program.environment, ...program.command],
+    environment: { PATH: TOOLS_PATH },
+  };
+}
+
+/**
+ * How to start `program` with as much isolation as there is. Its environment is exactly the given one.
+ * @throws {EmulatorError} `EMULATOR_NAMESPACES` when it has a root of its own and there are no namespaces.
+ */
+export function planSpawn(program: Program, folders: EnclaveFolders, { namespaces }: Isolation): SpawnPlan {
+  const unshare = findTool('unshare');
+  if (program.root !== undefined) {
+    if (namespaces && unshare !== undefined)
+      return withParentDeath(planInRoot(program, program.root, folders, unshare));
+    throw new EmulatorError(
+      'EMULATOR_NAMESPACES',
+      'expected user and mount namespaces, which an image needs for a root of its own, found none: run the command itself (-- command), or allow them (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)',
+    );
+  }
+  const run = [...program.environment, ...program.command];
+  if (!namespaces || unshare === undefined) {
+    return withParentDeath({ file: '/usr/bin/env', arguments: ['-i', ...run], environment: { PATH: TOOLS_PATH } });
+  }
+  return withParentDeath({
+    file: unshare,
+    arguments: [...NAMESPACES, '--', '/bin/sh', '-c', KEEP_ROOT, 'sh', ...run],
+    environment: { PATH: TOOLS_PATH },
+  });
+}

@@ -1,0 +1,66 @@
+import { resolve } from 'node:path';
+import type { EifPcrs } from '@nitro-enclaves/eif';
+import { extractEif, readEif } from '@nitro-enclaves/eif';
+import { EMULATOR_VARIABLE } from '../enclave/place.ts';
+import type { ImageMeasurements } from '../nsm/enclave-identity.ts';
+import { findExecutable, measureCommand } from './command-measurement.ts';
+import { prepareMountPoints } from './enclave-folder.ts';
+import { readImageProgram } from './image-program.ts';
+import type { Program } from './program.ts';
+import type { EnclaveSettings, RunCommandOptions, RunEnclaveOptions, RunImageOptions } from './run-options.ts';
+import { expectRoomFor } from './run-options.ts';
+
+/** A program and its measurements. */
+export interface MeasuredProgram {
+  readonly program: Program;
+  readonly measurements: ImageMeasurements;
+}
+
+/** What container engines give a program without an environment. */
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+function measurementsOf({ PCR0, PCR1, PCR2, PCR8 }: EifPcrs): ImageMeasurements {
+  return { PCR0, PCR1, PCR2, ...(PCR8 !== undefined && { PCR8 }) };
+}
+
+async function prepareImage(
+  { eif, signal }: RunImageOptions,
+  { memoryMiB }: EnclaveSettings,
+  folder: string,
+): Promise<MeasuredProgram> {
+  const { byteLength, pcrs } = await readEif(eif, { ...(signal && { signal }) });
+  expectRoomFor(byteLength, memoryMiB);
+  await extractEif(eif, folder, { ...(signal && { signal }) });
+  const program = await readImageProgram(resolve(folder, 'initramfs'));
+  if (program.root !== undefined) await prepareMountPoints(program.root);
+  return { program, measurements: measurementsOf(pcrs) };
+}
+
+async function prepareCommand(options: RunCommandOptions): Promise<MeasuredProgram> {
+  const { command, environment = { PATH: DEFAULT_PATH }, files = [] } = options;
+  const workingDirectory = resolve(options.workingDirectory ?? process.cwd());
+  const searchPath = options.searchPath ?? process.env['PATH'] ?? DEFAULT_PATH;
+  const executable = await findExecutable(command[0] ?? '', { searchPath, workingDirectory });
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  const measurements = await measureCommand({ command, executable, environment: variables, workingDirectory, files });
+  const program = { command: [executable, ...command.slice(1)], environment: variables, workingDirectory };
+  return { program, measurements };
+}
+
+/**
+ * Measures what is to be run, and unpacks an image into `folder`.
+ * @throws {EifError} when the image is not well-formed.
+ * @throws {EmulatorError} `EMULATOR_COMMAND`, `EMULATOR_IMAGE`, `EMULATOR_MEMORY`
+ */
+export function prepareProgram(
+  options: RunEnclaveOptions,
+  settings: EnclaveSettings,
+  folder: string,
+): Promise<MeasuredProgram> {
+  return 'eif' in options ? prepareImage(options, settings, folder) : prepareCommand(options);
+}
+
+/** The program with the one variable that tells it where its emulator is. */
+export function withPlace(program: Program, place: string): Program {
+  return { ...program, environment: [...program.environment, `${EMULATOR_VARIABLE}=${place}`] };
+}

@@ -1,0 +1,36 @@
+/** What `nitro-cli run-enclave` prints. */
+export interface RunEnclaveOutput {
+  readonly EnclaveName: string;
+  readonly EnclaveID: string;
+  readonly ProcessID: number;
+  readonly EnclaveCID: number;
+  readonly NumberOfCPUs: number;
+  readonly CPUIDs: readonly number[];
+  readonly MemoryMiB: number;
+}
+
+/** PCRs of an image as nitro-cli prints them. */
+export interface MeasurementsOutput {
+  readonly HashAlgorithm: string;
+  readonly PCR0: string;
+  readonly PCR1: string;
+  readonly PCR2: string;
+  readonly PCR8?: string;
+}
+
+/** One enclave of what `nitro-cli describe-enclaves` prints. */
+export interface DescribeEnclaveOutput extends RunEnclaveOutput {
+  readonly State: 'RUNNING' | 'TERMINATING';
+  readonly Flags: 'DEBUG_MODE' | 'NONE';
+  readonly Measurements: MeasurementsOutput;
+}
+
+/** What `nitro-cli terminate-enclave` prints. */
+export interface TerminateEnclaveOutput {
+  readonly EnclaveName: string;
+  readonly EnclaveID: string;
+  readonly Terminated: true;
+}
+
+/** What nitro-cli calls the hash function of PCRs: the debug form of a Rust struct. */
+export const HASH_ALGORITHM = 'Sha384 { ... }';

@@ -1,0 +1,330 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { AttestationPolicy } from '@nitro-enclaves/attestation';
+import { allowAnyAge, customTrustAnchor, verifyAttestationDocument } from '@nitro-enclaves/attestation';
+import { decodeHex } from '@nitro-enclaves/core';
+import type { EmulatedEnclave, Emulator, RunCommandOptions } from '@nitro-enclaves/emulator';
+import { startEmulator } from '@nitro-enclaves/emulator';
+import type { VsockSocket } from '@nitro-enclaves/vsock';
+import { VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+const APPLICATION = new URL('fixtures/application.mjs', import.meta.url).pathname;
+const NONCE = '07'.repeat(32);
+
+function readAll(socket: VsockSocket): Promise<string> {
+  const pieces: Buffer[] = [];
+  return new Promise((resolve, reject) => {
+    socket.on('data', (piece) => pieces.push(piece));
+    socket.once('error', reject);
+    socket.once('close', () => resolve(Buffer.concat(pieces).toString()));
+  });
+}
+
+/** Connects as soon as the application listens. */
+async function connectWhenUp({ transport }: Emulator, cid: number): Promise<VsockSocket> {
+  for (;;) {
+    try {
+      return await transport.connect({ cid, port: 5000, allowHalfOpen: false });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
+      await delay(20);
+    }
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: answers of the fixture, judged by the tests
+async function ask(emulator: Emulator, { cid }: EmulatedEnclave, question: object): Promise<any> {
+  const socket = await connectWhenUp(emulator, cid);
+  const answer = readAll(socket);
+  socket.end(JSON.stringify(question));
+  return JSON.parse(await answer);
+}
+
+function application(options: Partial<RunCommandOptions> = {}): RunCommandOptions {
+  return { command: [process.execPath, APPLICATION], ...options };
+}
+
+async function isAlive(pid: number): Promise<boolean> {
+  return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+}
+
+describe('an emulator with one enclave', () => {
+  let emulator: Emulator;
+  let enclave: EmulatedEnclave;
+
+  beforeAll(async () => {
+    emulator = await startEmulator({ seed: 'one', roleArn: 'arn:aws:iam::123456789012:role/Webserver' });
+    enclave = await emulator.runEnclave(
+      application({ memoryMiB: 256, cpuCount: 2, environment: { GREETING: 'hello' } }),
+    );
+  });
+  afterAll(() => emulator.close());
+
+  it('gives it documents of its own measurements, which verify by the root of the emulator', async () => {
+    const { document } = await ask(emulator, enclave, { ask: 'document', nonce: NONCE });
+    const { PCR0, PCR1, PCR2 } = enclave.describe().Measurements;
+    const policy: AttestationPolicy = {
+      images: [{ pcrs: { 0: PCR0, 1: PCR1, 2: PCR2 } }],
+      instanceId: emulator.instanceId,
+      roleArn: 'arn:aws:iam::123456789012:role/Webserver',
+      freshness: { nonce: decodeHex(NONCE) },
+      [customTrustAnchor]: emulator.rootCertificate,
+    };
+    await expect(verifyAttestationDocument(decodeHex(document), policy)).resolves.toMatchObject({
+      moduleId: enclave.enclaveId,
+      debugMode: false,
+    });
+  });
+
+  it('gives it the environment that was asked for, the one variable of the emulator, and nothing else', async () => {
+    const { environment } = await ask(emulator, enclave, { ask: 'environment' });
+    expect(environment).toEqual({ GREETING: 'hello', NITRO_ENCLAVES_EMULATOR: expect.any(String) });
+  });
+
+  it('tells it its own CID and module id', async () => {
+    expect(await ask(emulator, enclave, { ask: 'who' })).toMatchObject({
+      cid: enclave.cid,
+      moduleId: enclave.enclaveId,
+    });
+  });
+
+  it('lets it reach its parent, and no other enclave', async () => {
+    const server = emulator.transport.createServer({}, (socket) => socket.end(`hello ${socket.remoteCid}`));
+    await server.listen({ port: 9001 });
+    const reach = (cid: number) => ask(emulator, enclave, { ask: 'connect', cid, port: 9001 });
+    expect(await reach(VMADDR_CID_PARENT)).toEqual({ heard: `hello ${enclave.cid}` });
+    expect(await reach(77)).toEqual({ code: 'ENODEV' });
+    await server.drain();
+  });
+
+  it('keeps it from the network of this machine where the kernel allows that', async () => {
+    const server = createServer((socket) => socket.end());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const { reached } = await ask(emulator, enclave, { ask: 'reach', host: '127.0.0.1', port });
+    expect(reached).toBe(!emulator.isolation.namespaces);
+    server.close();
+  });
+
+  it("describes it in nitro-cli's shape", () => {
+    expect(emulator.describeEnclaves()).toEqual([
+      {
+        EnclaveName: 'node',
+        EnclaveID: expect.stringMatching(/^i-[0-9a-f]{17}-enc[0-9a-f]{16}$/),
+        ProcessID: enclave.processId,
+        EnclaveCID: 16,
+        NumberOfCPUs: 2,
+        CPUIDs: [1, 2],
+        MemoryMiB: 256,
+        State: 'RUNNING',
+        Flags: 'NONE',
+        Measurements: {
+          HashAlgorithm: 'Sha384 { ... }',
+          PCR0: expect.stringMatching(/^[0-9a-f]{96}$/),
+          PCR1: expect.stringMatching(/^[0-9a-f]{96}$/),
+          PCR2: expect.stringMatching(/^[0-9a-f]{96}$/),
+        },
+      },
+    ]);
+    const { State, Flags, Measurements, ...run } = enclave.describe();
+    expect(JSON.parse(JSON.stringify(enclave))).toEqual(run);
+  });
+
+  it('shows nobody its console, as it is not in debug mode', () => {
+    expect(() => emulator.console(enclave.enclaveId)).toThrow(expect.objectContaining({ code: 'EMULATOR_CONSOLE' }));
+  });
+});
+
+describe('an emulator', () => {
+  let emulator: Emulator;
+  beforeEach(async () => {
+    emulator = await startEmulator({ seed: 'several' });
+  });
+  afterEach(() => emulator.close());
+
+  it('runs several enclaves at once, each with its own CID, module and registers', async () => {
+    const enclaves = await Promise.all([1, 2, 3, 4].map(() => emulator.runEnclave(application())));
+    const who = await Promise.all(enclaves.map((enclave) => ask(emulator, enclave, { ask: 'who' })));
+    expect(who.map(({ cid }) => cid)).toEqual([16, 17, 18, 19]);
+    expect(new Set(who.map(({ moduleId }) => moduleId)).size).toBe(4);
+    expect(enclaves.map(({ name }) => name)).toEqual(['node', 'node_1', 'node_2', 'node_3']);
+    const fifth = emulator.runEnclave(application());
+    await expect(fifth).rejects.toMatchObject({ code: 'EMULATOR_ARGUMENT' });
+  });
+
+  it('shows the console of an enclave in debug mode, whose image registers are zero', async () => {
+    const enclave = await emulator.runEnclave(application({ debugMode: true, enclaveName: 'debug' }));
+    const console = emulator.console('debug').setEncoding('utf8');
+    let text = '';
+    for await (const piece of console) {
+      text += piece;
+      if (text.includes('standard error') && text.includes('listens')) break;
+    }
+    expect(text).toContain('the application listens');
+    expect(enclave.describe().Flags).toBe('DEBUG_MODE');
+    const { document } = await ask(emulator, enclave, { ask: 'document', nonce: NONCE });
+    const { PCR0, PCR1, PCR2 } = enclave.describe().Measurements;
+    const policy: AttestationPolicy = {
+      images: [{ pcrs: { 0: PCR0, 1: PCR1, 2: PCR2 } }],
+      [allowAnyAge]: true,
+      [customTrustAnchor]: emulator.rootCertificate,
+    };
+    await expect(verifyAttestationDocument(decodeHex(document), policy)).rejects.toMatchObject({ code: 'DEBUG_MODE' });
+  });
+
+  it('says how an application ended, and describes it no longer', async () => {
+    const enclave = await emulator.runEnclave(application());
+    await ask(emulator, enclave, { ask: 'exit', code: 3 });
+    expect(await enclave.exited).toEqual({ exitCode: 3, signal: null, terminated: false });
+    expect(emulator.describeEnclaves()).toEqual([]);
+  });
+
+  it("terminates an enclave in nitro-cli's shape, with everything that it started", async () => {
+    const enclave = await emulator.runEnclave(application({ enclaveName: 'short' }));
+    await ask(emulator, enclave, { ask: 'spawn' });
+    expect(await emulator.terminateEnclave('short')).toEqual({
+      EnclaveName: 'short',
+      EnclaveID: enclave.enclaveId,
+      Terminated: true,
+    });
+    expect(await enclave.exited).toMatchObject({ terminated: true, exitCode: null, signal: 'SIGKILL' });
+    expect(await isAlive(enclave.processId)).toBe(false);
+    await expect(async () => emulator.terminateEnclave('short')).rejects.toMatchObject({
+      code: 'EMULATOR_ENCLAVE_UNKNOWN',
+    });
+  });
+
+  it('leaves no process and no file behind when it is closed', async () => {
+    const enclaves = await Promise.all([emulator.runEnclave(application()), emulator.runEnclave(application())]);
+    await Promise.all(enclaves.map((enclave) => ask(emulator, enclave, { ask: 'who' })));
+    await emulator.close();
+    expect(existsSync(emulator.folder)).toBe(false);
+    for (const { processId } of enclaves) expect(await isAlive(processId)).toBe(false);
+    await expect(emulator.runEnclave(application())).rejects.toMatchObject({ code: 'EMULATOR_CLOSED' });
+  });
+
+  it('leaves the sockets of a killed enclave to nobody: its CID can be used again', async () => {
+    const first = await emulator.runEnclave(application({ enclaveCid: 42 }));
+    await ask(emulator, first, { ask: 'who' });
+    await first.terminate();
+    expect(readdirSync(emulator.folder)).toEqual(['vsock']);
+    expect(readdirSync(join(emulator.folder, 'vsock'))).toEqual([]);
+    const second = await emulator.runEnclave(application({ enclaveCid: 42 }));
+    expect(await ask(emulator, second, { ask: 'who' })).toMatchObject({ cid: 42 });
+  });
+
+  it('keeps to its faults: an NSM that errs, and a parent that cuts connections', async () => {
+    const enclave = await emulator.runEnclave(application());
+    await ask(emulator, enclave, { ask: 'who' });
+    emulator.faults.set({
+      nsm: [{ kind: 'foreign-root' }],
+      transport: [{ kind: 'drop', bytes: 2, direction: 'to-parent', times: 1 }],
+    });
+    await expect(ask(emulator, enclave, { ask: 'who' })).rejects.toThrow();
+    const { document } = await ask(emulator, enclave, { ask: 'document', nonce: NONCE });
+    const { PCR0, PCR1, PCR2 } = enclave.describe().Measurements;
+    const policy: AttestationPolicy = {
+      images: [{ pcrs: { 0: PCR0, 1: PCR1, 2: PCR2 } }],
+      freshness: { nonce: decodeHex(NONCE) },
+      [customTrustAnchor]: emulator.rootCertificate,
+    };
+    await expect(verifyAttestationDocument(decodeHex(document), policy)).rejects.toMatchObject({
+      code: 'TRUST_ANCHOR',
+    });
+    emulator.faults.clear();
+    const healed = await ask(emulator, enclave, { ask: 'document', nonce: NONCE });
+    await expect(verifyAttestationDocument(decodeHex(healed.document), policy)).resolves.toBeDefined();
+  });
+
+  it.each<[string, Partial<RunCommandOptions>, string]>([
+    ['CID 3', { enclaveCid: 3 }, 'EMULATOR_ARGUMENT'],
+    ['any CID', { enclaveCid: 0xffff_ffff }, 'EMULATOR_ARGUMENT'],
+    ['a CID that is no number', { enclaveCid: 4.5 }, 'EMULATOR_ARGUMENT'],
+    ['63 MiB', { memoryMiB: 63 }, 'EMULATOR_ARGUMENT'],
+    ['no CPU', { cpuCount: 0 }, 'EMULATOR_ARGUMENT'],
+    ['no command', { command: [] }, 'EMULATOR_COMMAND'],
+    ['a command that is not there', { command: ['no-such-program'] }, 'EMULATOR_COMMAND'],
+    ['a folder that is not there', { workingDirectory: '/no/such/folder' }, 'EMULATOR_COMMAND'],
+    ['a file to measure that is not there', { files: ['no-such-file'] }, 'EMULATOR_COMMAND'],
+  ])('refuses %s, and keeps nothing of it', async (_, options, code) => {
+    await expect(emulator.runEnclave(application(options))).rejects.toMatchObject({ code });
+    expect(emulator.describeEnclaves()).toEqual([]);
+    expect(readdirSync(emulator.folder)).toEqual(['vsock']);
+  });
+
+  it('refuses a CID and a name that another enclave has', async () => {
+    await emulator.runEnclave(application({ enclaveCid: 20, enclaveName: 'taken' }));
+    const cid = emulator.runEnclave(application({ enclaveCid: 20 }));
+    await expect(cid).rejects.toMatchObject({ code: 'EMULATOR_ARGUMENT' });
+    const name = emulator.runEnclave(application({ enclaveName: 'taken' }));
+    await expect(name).rejects.toMatchObject({ code: 'EMULATOR_ARGUMENT' });
+  });
+
+  it('starts nothing for a signal that has fired', async () => {
+    await expect(emulator.runEnclave(application({ signal: AbortSignal.abort() }))).rejects.toThrow('abort');
+    expect(emulator.describeEnclaves()).toEqual([]);
+  });
+});
+
+describe('the measurements of a command', () => {
+  let folder: string;
+  let emulator: Emulator;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'ne-'));
+    emulator = await startEmulator();
+  });
+  afterAll(async () => {
+    await emulator.close();
+    await rm(folder, { recursive: true });
+  });
+
+  async function measure(options: Partial<RunCommandOptions> = {}) {
+    const enclave = await emulator.runEnclave({ command: ['sh', 'app.sh'], workingDirectory: folder, ...options });
+    const { Measurements } = enclave.describe();
+    await enclave.terminate();
+    return Measurements;
+  }
+
+  it('change PCR0 and PCR2, and never PCR1, with all that is measured, and with nothing else', async () => {
+    await writeFile(join(folder, 'app.sh'), 'sleep 60');
+    const first = await measure();
+    expect(await measure({ cpuCount: 3, memoryMiB: 128, enclaveCid: 99, debugMode: true })).toEqual(first);
+    await writeFile(join(folder, 'library.txt'), 'one');
+    const withLibrary = await measure({ files: ['library.txt'] });
+    await writeFile(join(folder, 'library.txt'), 'two');
+    const others = [
+      withLibrary,
+      await measure({ files: ['library.txt'] }),
+      await measure({ files: ['.'] }),
+      await measure({ command: ['sh', 'app.sh', 'argument'] }),
+      await measure({ command: ['sh', '-c', 'sleep 60'] }),
+      await measure({ environment: { PATH: '/bin', A: 'b' } }),
+    ];
+    await writeFile(join(folder, 'app.sh'), 'sleep 61');
+    others.push(await measure());
+    const all = [first, ...others];
+    expect(new Set(all.map(({ PCR0 }) => PCR0)).size).toBe(all.length);
+    expect(new Set(all.map(({ PCR2 }) => PCR2)).size).toBe(all.length);
+    expect(new Set(all.map(({ PCR1 }) => PCR1)).size).toBe(1);
+  });
+});
+
+describe('the same seed', () => {
+  it('gives the same root, instance and module ids', async () => {
+    const run = async () => {
+      await using emulator = await startEmulator({ seed: 'again' });
+      const { enclaveId } = await emulator.runEnclave({ command: ['sleep', '60'] });
+      return { enclaveId, root: Buffer.from(emulator.rootCertificate).toString('hex'), instance: emulator.instanceId };
+    };
+    const [first, second] = [await run(), await run()];
+    expect(second).toEqual(first);
+    await using other = await startEmulator({ seed: 'another' });
+    expect(other.instanceId).not.toBe(first.instance);
+  });
+});
