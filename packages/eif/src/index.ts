@@ -36,10 +36,21 @@ export type {
   EifFormatErrorCode,
   EifOperationErrorCode,
   EifSignatureErrorCode,
+  KmsPolicyErrorCode,
 } from './error.ts';
 export { EifError } from './error.ts';
 export type { EifArchitecture, EifHeader } from './format/header.ts';
 export type { EifSectionType } from './format/section.ts';
+export { toCdk, toTerraform } from './kms-policy/snippets.ts';
+export type {
+  AttestedAction,
+  KmsPolicy,
+  KmsPolicyOptions,
+  KmsPolicyStatement,
+  KmsPolicyWarning,
+  PolicyPcrs,
+} from './kms-policy/statement.ts';
+export { createKmsPolicyStatement } from './kms-policy/statement.ts';
 export type { EifFinding, EifLintRule } from './lint/finding.ts';
 export { extendPcr, pcr3FromRoleArn, pcr4FromInstanceId, pcr8FromCertificate, ZERO_PCR } from './pcr/pcr.ts';
 export type { EifEntry, EifListing } from './read/entries.ts';

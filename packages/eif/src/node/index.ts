@@ -9,6 +9,7 @@ export type {
 export { EifBuildError } from '../build/error.ts';
 export type { BuildWarning } from '../build/source.ts';
 export type {
+  AttestedAction,
   BuildEnclaveOutput,
   CpioErrorCode,
   CpioFileType,
@@ -35,7 +36,13 @@ export type {
   FileAspect,
   ImagePcrName,
   ImagePcrs,
+  KmsPolicy,
+  KmsPolicyErrorCode,
+  KmsPolicyOptions,
+  KmsPolicyStatement,
+  KmsPolicyWarning,
   Measurements,
+  PolicyPcrs,
   ReadEifOptions,
   ReadProgress,
   SignatureState,
@@ -45,12 +52,15 @@ export type {
   VerifySignatureOptions,
 } from '../index.ts';
 export {
+  createKmsPolicyStatement,
   EifError,
   extendPcr,
   pcr3FromRoleArn,
   pcr4FromInstanceId,
   pcr8FromCertificate,
   toBuildEnclaveOutput,
+  toCdk,
+  toTerraform,
   ZERO_PCR,
 } from '../index.ts';
 export type { EifSigner, EifSigningRequest } from '../sign/create-signature.ts';
