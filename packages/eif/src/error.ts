@@ -89,21 +89,8 @@ export type EifOperationErrorCode =
   | 'EIF_INSTANCE_ID'
   | 'EIF_WRITER_STATE';
 
-/** Why a statement of a KMS key policy would not do what it seems to. */
-export type KmsPolicyErrorCode =
-  | 'KMS_POLICY_ZERO_PCR'
-  | 'KMS_POLICY_NO_PCR'
-  | 'KMS_POLICY_PRINCIPAL'
-  | 'KMS_POLICY_ACTION'
-  | 'KMS_POLICY_SID';
-
 /** Every code of an {@link EifError}. */
-export type EifErrorCode =
-  | EifFormatErrorCode
-  | EifSignatureErrorCode
-  | CpioErrorCode
-  | EifOperationErrorCode
-  | KmsPolicyErrorCode;
+export type EifErrorCode = EifFormatErrorCode | EifSignatureErrorCode | CpioErrorCode | EifOperationErrorCode;
 
 /** The image is bad, or what was asked of it cannot be done; `code` says which. `offset` counts from the start of the image. */
 export class EifError extends NitroEnclavesError<EifErrorCode> {}

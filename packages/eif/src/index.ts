@@ -1,6 +1,8 @@
 import { browserPlatform } from './browser-platform.ts';
 import type { DescribeEifOutput } from './describe/describe-eif.ts';
 import { describeEifFrom } from './describe/describe-eif.ts';
+import type { EifInspection } from './describe/inspect-eif.ts';
+import { inspectEifFrom } from './describe/inspect-eif.ts';
 import type { EifDiff } from './diff/change.ts';
 import { compareContents } from './diff/diff-eif.ts';
 import type { EifFinding } from './lint/finding.ts';
@@ -21,6 +23,7 @@ export type { CpioFileType } from './cpio/entry.ts';
 export type { SigningCertificateText } from './describe/certificate-text.ts';
 export type { BuildEnclaveOutput, DescribeEifOutput, Measurements } from './describe/describe-eif.ts';
 export { toBuildEnclaveOutput } from './describe/describe-eif.ts';
+export type { EifInspection, SignatureInspection, SignatureVerdict } from './describe/inspect-eif.ts';
 export type {
   DataSummary,
   EifChange,
@@ -36,11 +39,12 @@ export type {
   EifFormatErrorCode,
   EifOperationErrorCode,
   EifSignatureErrorCode,
-  KmsPolicyErrorCode,
 } from './error.ts';
 export { EifError } from './error.ts';
 export type { EifArchitecture, EifHeader } from './format/header.ts';
 export type { EifSectionType } from './format/section.ts';
+export type { KmsPolicyErrorCode } from './kms-policy/error.ts';
+export { KmsPolicyError } from './kms-policy/error.ts';
 export { toCdk, toTerraform } from './kms-policy/snippets.ts';
 export type {
   AttestedAction,
@@ -53,6 +57,7 @@ export type {
 export { createKmsPolicyStatement } from './kms-policy/statement.ts';
 export type { EifFinding, EifLintRule } from './lint/finding.ts';
 export { extendPcr, pcr3FromRoleArn, pcr4FromInstanceId, pcr8FromCertificate, ZERO_PCR } from './pcr/pcr.ts';
+export type { DigestedSection } from './read/contents.ts';
 export type { EifEntry, EifListing } from './read/entries.ts';
 export type { EifMetadata } from './read/metadata.ts';
 export type { Eif, EifPcrs } from './read/read-eif.ts';
@@ -127,4 +132,16 @@ export async function lintEif(
   options: ReadEifOptions & VerifySignatureOptions = {},
 ): Promise<EifFinding[]> {
   return lintEifFrom(openSource(source), { ...options, platform: browserPlatform });
+}
+
+/**
+ * Tells all about an image but what is in its ramdisks: header, sections with their digests, command line, PCRs, the
+ * signature and whether it holds, metadata.
+ * @throws {EifError} as {@link readEif}.
+ */
+export async function inspectEif(
+  source: EifSource,
+  options: ReadEifOptions & VerifySignatureOptions = {},
+): Promise<EifInspection> {
+  return inspectEifFrom(openSource(source), { ...options, platform: browserPlatform });
 }

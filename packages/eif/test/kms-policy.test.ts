@@ -41,7 +41,7 @@ describe('createKmsPolicyStatement', () => {
 
   it.each<readonly [string, Partial<KmsPolicyOptions>, string]>([
     ['no PCR', { pcrs: {} }, 'KMS_POLICY_NO_PCR'],
-    ['a PCR that is none', { pcrs: { 0: 'abc' } }, 'EIF_PCR_VALUE'],
+    ['a PCR that is none', { pcrs: { 0: 'abc' } }, 'KMS_POLICY_PCR'],
     ['no principal', { principals: [] }, 'KMS_POLICY_PRINCIPAL'],
     ['everybody', { principals: ['*'] }, 'KMS_POLICY_PRINCIPAL'],
     ['a principal that breaks out of its quotes', { principals: [`${ROLE}"]`] }, 'KMS_POLICY_PRINCIPAL'],

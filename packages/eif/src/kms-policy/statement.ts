@@ -1,5 +1,5 @@
-import { fail } from '../error.ts';
 import { ZERO_PCR } from '../pcr/pcr.ts';
+import { failPolicy } from './error.ts';
 
 /** PCRs that a policy asks for: index to 96 hexadecimal digits. */
 export type PolicyPcrs = Readonly<Partial<Record<0 | 1 | 2 | 3 | 4 | 8, string>>>;
@@ -67,11 +67,14 @@ function conditionKey(index: (typeof POLICY_INDEXES)[number]): string {
 
 function checkPcr(index: number, pcr: string): string {
   if (!/^[0-9a-fA-F]{96}$/.test(pcr)) {
-    fail('EIF_PCR_VALUE', `expected PCR${index} as 96 hexadecimal digits, found ${pcr.length} characters`);
+    failPolicy('KMS_POLICY_PCR', `expected PCR${index} as 96 hexadecimal digits, found ${pcr.length} characters`);
   }
   // Zero is what every enclave in debug mode shows, whatever runs in it, and what is shown where nothing was measured.
   if (pcr === ZERO_PCR) {
-    fail('KMS_POLICY_ZERO_PCR', `expected a measured PCR${index}, found zeros, which every enclave in debug mode has`);
+    failPolicy(
+      'KMS_POLICY_ZERO_PCR',
+      `expected a measured PCR${index}, found zeros, which every enclave in debug mode has`,
+    );
   }
   return pcr.toLowerCase();
 }
@@ -82,25 +85,28 @@ function checkConditions(pcrs: PolicyPcrs): Record<string, string> {
     const pcr = pcrs[index];
     if (pcr !== undefined) conditions[conditionKey(index)] = checkPcr(index, pcr);
   }
-  if (Object.keys(conditions).length === 0) fail('KMS_POLICY_NO_PCR', 'expected at least one PCR, found none');
+  if (Object.keys(conditions).length === 0) failPolicy('KMS_POLICY_NO_PCR', 'expected at least one PCR, found none');
   return conditions;
 }
 
 function checkPrincipals(principals: readonly string[]): void {
-  if (principals.length === 0) fail('KMS_POLICY_PRINCIPAL', 'expected at least one principal, found none');
+  if (principals.length === 0) failPolicy('KMS_POLICY_PRINCIPAL', 'expected at least one principal, found none');
   for (const principal of principals) {
     if (/^arn:[a-z][a-z0-9-]*:(?:iam|sts)::\d{12}:(?:root|(?:role|user|assumed-role)\/[\w+=,.@/-]+)$/.test(principal))
       continue;
-    fail('KMS_POLICY_PRINCIPAL', `expected the ARN of a role, user or account, found ${JSON.stringify(principal)}`);
+    failPolicy(
+      'KMS_POLICY_PRINCIPAL',
+      `expected the ARN of a role, user or account, found ${JSON.stringify(principal)}`,
+    );
   }
 }
 
 function checkActions(actions: readonly string[]): void {
-  if (actions.length === 0) fail('KMS_POLICY_ACTION', 'expected at least one action, found none');
+  if (actions.length === 0) failPolicy('KMS_POLICY_ACTION', 'expected at least one action, found none');
   for (const action of actions) {
     if (ATTESTED_ACTIONS.has(action)) continue;
     const known = [...ATTESTED_ACTIONS].join(', ');
-    fail(
+    failPolicy(
       'KMS_POLICY_ACTION',
       `expected an action that takes an attestation (${known}), found ${JSON.stringify(action)}`,
     );
@@ -136,7 +142,7 @@ function judge(pcrs: PolicyPcrs): KmsPolicyWarning[] {
 
 /**
  * Makes the statement of a key policy that lets only an enclave of these PCRs use the key.
- * @throws {EifError} `KMS_POLICY_ZERO_PCR` for a PCR of zeros, `KMS_POLICY_NO_PCR`, `EIF_PCR_VALUE`,
+ * @throws {KmsPolicyError} `KMS_POLICY_ZERO_PCR` for a PCR of zeros, `KMS_POLICY_NO_PCR`, `KMS_POLICY_PCR`,
  * `KMS_POLICY_PRINCIPAL`, `KMS_POLICY_ACTION` for one that no attestation goes with, `KMS_POLICY_SID`.
  */
 export function createKmsPolicyStatement(options: KmsPolicyOptions): KmsPolicy {
@@ -144,7 +150,8 @@ export function createKmsPolicyStatement(options: KmsPolicyOptions): KmsPolicy {
   const conditions = checkConditions(pcrs);
   checkPrincipals(principals);
   checkActions(actions);
-  if (!/^[A-Za-z0-9]+$/.test(sid)) fail('KMS_POLICY_SID', `expected letters and digits, found ${JSON.stringify(sid)}`);
+  if (!/^[A-Za-z0-9]+$/.test(sid))
+    failPolicy('KMS_POLICY_SID', `expected letters and digits, found ${JSON.stringify(sid)}`);
   const [first = '', ...others] = principals;
   return {
     statement: {

@@ -15,6 +15,7 @@ export type {
   CpioFileType,
   DataSummary,
   DescribeEifOutput,
+  DigestedSection,
   Eif,
   EifArchitecture,
   EifChange,
@@ -24,6 +25,7 @@ export type {
   EifFinding,
   EifFormatErrorCode,
   EifHeader,
+  EifInspection,
   EifLintRule,
   EifListing,
   EifMetadata,
@@ -45,6 +47,7 @@ export type {
   PolicyPcrs,
   ReadEifOptions,
   ReadProgress,
+  SignatureInspection,
   SignatureState,
   SigningCertificate,
   SigningCertificateText,
@@ -55,6 +58,7 @@ export {
   createKmsPolicyStatement,
   EifError,
   extendPcr,
+  KmsPolicyError,
   pcr3FromRoleArn,
   pcr4FromInstanceId,
   pcr8FromCertificate,
@@ -67,7 +71,17 @@ export type { EifSigner, EifSigningRequest } from '../sign/create-signature.ts';
 export type { ExtractEifOptions, ExtractedEif } from './extract-eif.ts';
 export { extractEif } from './extract-eif.ts';
 export type { NodeEifSource as EifSource } from './file-source.ts';
-export { describeEif, diffEif, lintEif, lsEif, measureEif, readEif, verifyEif } from './read-eif.ts';
+export {
+  describeEif,
+  diffEif,
+  inspectEif,
+  lintEif,
+  lsEif,
+  measureEif,
+  pcrOfFile,
+  readEif,
+  verifyEif,
+} from './read-eif.ts';
 export type { SignEifOptions } from './sign-eif.ts';
 export { signEif } from './sign-eif.ts';
 export type { SkippedEntry } from './unpacker.ts';

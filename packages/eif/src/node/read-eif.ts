@@ -1,9 +1,12 @@
 import type { DescribeEifOutput } from '../describe/describe-eif.ts';
 import { describeEifFrom } from '../describe/describe-eif.ts';
+import type { EifInspection } from '../describe/inspect-eif.ts';
+import { inspectEifFrom } from '../describe/inspect-eif.ts';
 import type { EifDiff } from '../diff/change.ts';
 import { compareContents } from '../diff/diff-eif.ts';
 import type { EifFinding } from '../lint/finding.ts';
 import { lintEifFrom } from '../lint/lint-eif.ts';
+import { extendPcr, ZERO_PCR } from '../pcr/pcr.ts';
 import type { EifContents } from '../read/contents.ts';
 import { readContents } from '../read/contents.ts';
 import type { EifListing } from '../read/entries.ts';
@@ -87,4 +90,34 @@ export async function lintEif(
   options: ReadEifOptions & VerifySignatureOptions = {},
 ): Promise<EifFinding[]> {
   return withSource(source, (opened) => lintEifFrom(opened, { ...options, platform: nodePlatform }));
+}
+
+/**
+ * Tells all about an image but what is in its ramdisks: header, sections with their digests, command line, PCRs, the
+ * signature and whether it holds, metadata.
+ * @throws {EifError} as {@link readEif}.
+ */
+export async function inspectEif(
+  source: NodeEifSource,
+  options: ReadEifOptions & VerifySignatureOptions = {},
+): Promise<EifInspection> {
+  return withSource(source, (opened) => inspectEifFrom(opened, { ...options, platform: nodePlatform }));
+}
+
+/**
+ * What a PCR holds after the SHA-384 of `source` has been extended into it from zero, H(0 ‖ H(bytes)): what
+ * `nitro-cli pcr --input` prints. No image is expected: any bytes will do.
+ */
+export async function pcrOfFile(
+  source: NodeEifSource,
+  { signal }: Pick<ReadEifOptions, 'signal'> = {},
+): Promise<string> {
+  return withSource(source, async ({ pieces }) => {
+    const sha384 = nodePlatform.createSha384();
+    for await (const piece of pieces) {
+      signal?.throwIfAborted();
+      sha384.update(piece);
+    }
+    return extendPcr(ZERO_PCR, sha384.digest());
+  });
 }
