@@ -24,7 +24,7 @@ export function decodeCbor(bytes: Uint8Array, { rootTag, ...limits }: DecodeCbor
 }
 
 /** Initial byte and shortest argument of an item of `majorType` (0 to 7). */
-function encodeHead(majorType: number, argument: number): Uint8Array<ArrayBuffer> {
+export function encodeHead(majorType: number, argument: number): Uint8Array<ArrayBuffer> {
   const type = majorType << 5;
   if (argument < 24) return Uint8Array.of(type | argument);
   if (argument < 0x100) return Uint8Array.of(type | 24, argument);

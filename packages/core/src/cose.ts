@@ -1,5 +1,5 @@
 import { concatBytes } from './bytes.ts';
-import { encodeCbor } from './cbor.ts';
+import { encodeCbor, encodeHead } from './cbor.ts';
 import type { CborLimits } from './cbor-reader.ts';
 import { CborReader } from './cbor-reader.ts';
 import type { CborMap, CborValue } from './cbor-value.ts';
@@ -97,8 +97,10 @@ export function encodeCoseSign1(
   return encodeCbor([message.protectedHeader, new Map(), message.payload, message.signature]);
 }
 
-const SIG_STRUCTURE_START = concatBytes(Uint8Array.of(ARRAY_OF_FOUR), encodeCbor('Signature1'));
-const EMPTY_EXTERNAL_AAD = encodeCbor(new Uint8Array(0));
+const BYTE_STRING = 2;
+const TEXT_STRING = 3;
+const EMPTY_BYTE_STRING = 0x40;
+const CONTEXT = 'Signature1';
 
 /**
  * The Sig_structure: the bytes that a COSE_Sign1's signature covers (RFC 9052 §4.4), external_aad empty. Built from the
@@ -108,5 +110,15 @@ export function sigStructure({
   protectedHeader,
   payload,
 }: Pick<CoseSign1, 'protectedHeader' | 'payload'>): Uint8Array<ArrayBuffer> {
-  return concatBytes(SIG_STRUCTURE_START, encodeCbor(protectedHeader), EMPTY_EXTERNAL_AAD, encodeCbor(payload));
+  const context = new TextEncoder().encode(CONTEXT);
+  return concatBytes(
+    Uint8Array.of(ARRAY_OF_FOUR),
+    encodeHead(TEXT_STRING, context.length),
+    context,
+    encodeHead(BYTE_STRING, protectedHeader.length),
+    protectedHeader,
+    Uint8Array.of(EMPTY_BYTE_STRING),
+    encodeHead(BYTE_STRING, payload.length),
+    payload,
+  );
 }
