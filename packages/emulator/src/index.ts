@@ -1,6 +1,15 @@
 export type { EmulatorErrorCode } from './error.ts';
 export { EmulatorError } from './error.ts';
-export type { DueFault, FaultOccasions, Faults, KmsFault, NsmErrorName, NsmFault, TransportFault } from './faults.ts';
+export type {
+  DueFault,
+  FaultOccasions,
+  Faults,
+  KmsFault,
+  NsmErrorName,
+  NsmFault,
+  ParentFault,
+  TransportFault,
+} from './faults.ts';
 export { FaultController, FaultSchedule } from './faults.ts';
 export type { Flaw } from './flaws/flaw.ts';
 export type { FlawName } from './flaws/issue.ts';
@@ -38,6 +47,7 @@ export type {
   SimulationRequest,
   StatementOutcome,
 } from './kms/index.ts';
+export * from './kms/index.ts';
 export {
   EmulatedKmsError,
   KeyPolicyError,
@@ -51,6 +61,7 @@ export { EmulatedNsm } from './nsm/emulated-nsm.ts';
 export type { EnclaveIdentity, ImageMeasurements } from './nsm/enclave-identity.ts';
 export type { NsmServer } from './nsm/nsm-server.ts';
 export { serveNsm } from './nsm/nsm-server.ts';
+export type { EmulatorKmsOptions } from './parent/parent-services.ts';
 export type { AttestationDocumentRequest, PayloadEncoding } from './pki/document.ts';
 export { issueAttestationDocument } from './pki/document.ts';
 export type { NitroChain, NitroPkiOptions } from './pki/nitro-pki.ts';

@@ -11,3 +11,5 @@ export type { DecisionKind, Mismatch, StatementOutcome } from './policy/evaluate
 export type { AttestationRule } from './recipient/document.ts';
 export { unsignedDocumentsAllowed } from './recipient/document.ts';
 export type { EnvelopeForm } from './recipient/envelope.ts';
+export type { Simulation, SimulationErrorCode, SimulationRequest } from './simulate.ts';
+export { SimulationError, simulate } from './simulate.ts';

@@ -1,6 +1,7 @@
 import { constants, createDecipheriv, createHash, generateKeyPairSync, privateDecrypt } from 'node:crypto';
 import type { AttestationDocumentRequest, NitroPki } from '@nitro-enclaves/emulator';
 import { issueAttestationDocument } from '@nitro-enclaves/emulator';
+import { OctetString } from 'asn1js';
 import { ContentInfo, EnvelopedData, KeyTransRecipientInfo } from 'pkijs';
 
 export const MODULE_ID = 'i-1234567890abcdef0-enc0123456789abcdef';
@@ -36,11 +37,12 @@ export async function recipientOf(pki: NitroPki, request: Partial<AttestationDoc
 /** Opens CiphertextForRecipient with the enclave's key, by a CMS library that is not ours. */
 export function openForEnclave(encoded: Uint8Array | undefined): Uint8Array {
   if (encoded === undefined) throw new Error('expected CiphertextForRecipient');
-  const { contentType, content } = ContentInfo.fromBER(encoded);
+  const { contentType, content } = ContentInfo.fromBER(Uint8Array.from(encoded));
   if (contentType !== '1.2.840.113549.1.7.3') throw new Error(`expected EnvelopedData, found ${contentType}`);
   const { recipientInfos, encryptedContentInfo } = new EnvelopedData({ schema: content });
   const recipient = recipientInfos[0]?.value;
   if (!(recipient instanceof KeyTransRecipientInfo)) throw new Error('expected a recipient by key transport');
+  if (!(recipient.rid instanceof OctetString)) throw new Error('expected a subject key identifier');
   const identifier = createHash('sha256').update(PUBLIC_KEY).digest('hex');
   if (Buffer.from(recipient.rid.getValue()).toString('hex') !== identifier)
     throw new Error('expected our key identifier');

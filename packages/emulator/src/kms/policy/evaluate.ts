@@ -49,7 +49,8 @@ export type DecisionKind = 'allowed' | 'explicitDeny' | 'implicitDeny';
 /** What was decided, and by what. */
 export interface Decision {
   readonly decision: DecisionKind;
-  /** The statement that decided; for an implicit deny the Allow that came closest, if any is about this action. */
+  /** The statement that decided; for an implicit deny the Allow that came closest, if any names this caller and
+   * this action. */
   readonly decidedBy: StatementOutcome | null;
   /** Every statement of every policy that was asked. */
   readonly statements: readonly StatementOutcome[];
@@ -147,14 +148,25 @@ const NEARNESS = { Principal: 0, Action: 1, Resource: 2, Condition: 3 } as const
 /** The Allow that needed the least to apply: first by how far it came, then by how many of its conditions are met. */
 function closestAllow(statements: readonly StatementOutcome[]): StatementOutcome | null {
   const rank = ({ mismatch, conditions }: StatementOutcome) =>
-    (mismatch ? NEARNESS[mismatch.element] : 4) * 1000 - conditions.filter(({ isMet }) => !isMet).length;
+    (mismatch ? NEARNESS[mismatch.element] : 0) * 1000 - conditions.filter(({ isMet }) => !isMet).length;
   const candidates = statements.filter(
-    ({ effect, mismatch }) => effect === 'Allow' && mismatch !== null && NEARNESS[mismatch.element] >= 2,
+    ({ effect, mismatch }) =>
+      effect === 'Allow' && mismatch !== null && NEARNESS[mismatch.element] >= NEARNESS.Resource,
   );
   return candidates.reduce<StatementOutcome | null>(
     (best, one) => (best === null || rank(one) > rank(best) ? one : best),
     null,
   );
+}
+
+/** What stood closest to an Allow, where the key policy or the caller's policies were not enough. */
+function closestOf(
+  key: readonly StatementOutcome[] | null,
+  identity: readonly StatementOutcome[],
+): StatementOutcome | null {
+  const delegated = key === null ? undefined : appliedAllow(key);
+  if (key !== null && delegated === undefined) return closestAllow(key);
+  return closestAllow(identity) ?? delegated ?? null;
 }
 
 /** The policies that are asked about one request. */
@@ -209,5 +221,5 @@ export function decide(
   if (deny !== undefined) return { decision: 'explicitDeny', decidedBy: deny, statements };
   const allow = sufficientAllow(key, identity, request.principal.accountId === accountId);
   if (allow !== undefined) return { decision: 'allowed', decidedBy: allow, statements };
-  return { decision: 'implicitDeny', decidedBy: closestAllow(statements), statements };
+  return { decision: 'implicitDeny', decidedBy: closestOf(key, identity), statements };
 }
