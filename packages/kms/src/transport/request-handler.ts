@@ -3,11 +3,12 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { PassThrough } from 'node:stream';
+import { finished, PassThrough } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { connect as connectTls, rootCertificates } from 'node:tls';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { KmsTransportError } from '../error.ts';
+import { Slots } from './slots.ts';
 
 /** The part of a `Transport` (see the package vsock) that is needed here: a way to the parent. */
 export interface ConnectingTransport {
@@ -32,10 +33,11 @@ export interface KmsRequestHandlerOptions {
   readonly connectTimeout?: number;
   /** Longest for a whole request, in ms. Default 30 000. */
   readonly requestTimeout?: number;
-  /** Most connections at once. Default 16. */
+  /** Most connections at once; further requests wait their turn. Default 16. */
   readonly maxSockets?: number;
 }
 
+type HandleArguments = Parameters<NodeHttpHandler['handle']>;
 type ConnectionDone = (error: Error | null, stream: Duplex) => void;
 
 /** Resolves with the socket when the handshake is done and the certificate holds; destroys it otherwise. */
@@ -62,7 +64,7 @@ class TransportAgent extends HttpsAgent {
   readonly #options: KmsRequestHandlerOptions;
 
   constructor(options: KmsRequestHandlerOptions) {
-    super({ keepAlive: true, maxSockets: options.maxSockets ?? 16, scheduling: 'lifo' });
+    super({ keepAlive: true, scheduling: 'lifo' });
     this.#options = options;
   }
 
@@ -107,6 +109,35 @@ class PlaintextRefused extends HttpAgent {
   }
 }
 
+/** At most so many requests, so connections, at a time; the others wait their turn, or until they are aborted. */
+class TransportHandler extends NodeHttpHandler {
+  readonly #slots: Slots;
+
+  constructor(options: KmsRequestHandlerOptions) {
+    super({
+      httpAgent: new PlaintextRefused(),
+      httpsAgent: new TransportAgent(options),
+      requestTimeout: options.requestTimeout ?? 30_000,
+      throwOnRequestTimeout: true,
+    });
+    this.#slots = new Slots(options.maxSockets ?? 16);
+  }
+
+  override async handle(...[request, options]: HandleArguments): ReturnType<NodeHttpHandler['handle']> {
+    const signal = options?.abortSignal;
+    await this.#slots.take(signal instanceof AbortSignal ? signal : undefined);
+    try {
+      const result = await super.handle(request, options);
+      // The connection is busy until the body was read; Node returns it to its pool a tick later.
+      finished(result.response.body, () => setImmediate(() => this.#slots.release()));
+      return result;
+    } catch (error) {
+      this.#slots.release();
+      throw error;
+    }
+  }
+}
+
 /**
  * A request handler for the AWS SDK's clients that reaches KMS through a transport, such as `vsockTransport()` to the
  * parent's proxy. TLS ends inside the enclave, with the endpoint's host name for SNI and in the certificate, whatever the
@@ -114,10 +145,5 @@ class PlaintextRefused extends HttpAgent {
  * @throws {KmsTransportError} `PLAINTEXT_REFUSED` from a command whose endpoint is http.
  */
 export function kmsRequestHandler(options: KmsRequestHandlerOptions): NodeHttpHandler {
-  return new NodeHttpHandler({
-    httpAgent: new PlaintextRefused(),
-    httpsAgent: new TransportAgent(options),
-    requestTimeout: options.requestTimeout ?? 30_000,
-    throwOnRequestTimeout: true,
-  });
+  return new TransportHandler(options);
 }

@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KMS, type KMSClientConfig } from '@aws-sdk/client-kms';
 import type { EmulatedKms, EmulatedNsmOptions, Faults, KmsFault } from '@nitro-enclaves/emulator';
-import { createNitroPki, EmulatedNsm, FaultController, Seed, startEmulatedKms } from '@nitro-enclaves/emulator';
+import {
+  createNitroPki,
+  EmulatedNsm,
+  FaultController,
+  faultyTransport,
+  Seed,
+  startEmulatedKms,
+} from '@nitro-enclaves/emulator';
 import { Nsm } from '@nitro-enclaves/nsm';
 import type { Transport, VsockServer } from '@nitro-enclaves/vsock';
 import { unixTransport } from '@nitro-enclaves/vsock';
@@ -83,7 +90,9 @@ export class Emulation {
         { keyId: OTHER_KEY_ID, policy: JSON.stringify(keyPolicyFor(IMAGE.PCR0)) },
       ],
     });
-    const proxy = unixTransport({ folder, cid: 3 }).createServer({ allowHalfOpen: true }, (socket) => {
+    const transport = unixTransport({ folder, cid: 3 });
+    const parent = faultyTransport({ transport, faults: controller.transport, scratch: folder });
+    const proxy = parent.createServer({ allowHalfOpen: true }, (socket) => {
       const upstream = connect({ host: kms.host, port: kms.port, allowHalfOpen: true });
       socket.on('error', () => upstream.destroy()).on('close', () => upstream.destroy());
       upstream.on('error', () => socket.destroy()).on('close', () => socket.destroy());
