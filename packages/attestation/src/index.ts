@@ -2,7 +2,7 @@ import type { CheckOutcome } from './checks.ts';
 import type { ArchivePolicy, AttestationPolicy } from './policy.ts';
 import type { ArchivedAttestationDocument, VerifiedAttestationDocument } from './verified-document.ts';
 import type { Verifier, VerifierOptions, VerifyOptions } from './verifier.ts';
-import { diagnoseOver, verifierOver, verifyArchivedOver } from './verifier.ts';
+import { diagnoseArchivedOver, diagnoseOver, verifierOver, verifyArchivedOver } from './verifier.ts';
 import { WEB_CRYPTO } from './web-crypto.ts';
 
 export type { CheckName, CheckOutcome } from './checks.ts';
@@ -85,4 +85,15 @@ export async function diagnoseAttestationDocument(
   options?: VerifyOptions,
 ): Promise<readonly CheckOutcome[]> {
   return diagnoseOver(WEB_CRYPTO, document, { policy, ...options });
+}
+
+/**
+ * {@link diagnoseAttestationDocument} of a document of an archive, at its own timestamp.
+ * @throws {PolicyConfigurationError} when the policy is incomplete or wrong.
+ */
+export async function diagnoseArchivedAttestationDocument(
+  document: Uint8Array,
+  policy: ArchivePolicy,
+): Promise<readonly CheckOutcome[]> {
+  return diagnoseArchivedOver(WEB_CRYPTO, document, policy);
 }

@@ -112,3 +112,12 @@ export async function diagnoseOver(
   const trust = { policy: compiled, cache: new LinkCache(0) };
   return diagnose(crypto, { input: document, time: { at: readEvaluationTime(now) }, trust });
 }
+
+/** The same of a document of an archive, at its own timestamp. */
+export async function diagnoseArchivedOver(
+  crypto: NitroCrypto,
+  document: Uint8Array,
+  policy: ArchivePolicy,
+): Promise<readonly CheckOutcome[]> {
+  return diagnose(crypto, archiveRequest(document, policy));
+}

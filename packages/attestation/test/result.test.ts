@@ -7,6 +7,7 @@ import {
   CHECKS,
   calculateInstancePcr,
   calculateRolePcr,
+  diagnoseArchivedAttestationDocument,
   diagnoseAttestationDocument,
   parseAttestationDocument,
   readUserDataJson,
@@ -178,6 +179,12 @@ describe('a diagnosis', () => {
       ['instance', 'INSTANCE_MISMATCH'],
       ['freshness', 'TOO_OLD'],
     ]);
+  });
+
+  it('of an archived document is made at its own timestamp', async () => {
+    const document = await issue({ timestamp: Date.UTC(2023, 2, 1) });
+    const outcomes = await diagnoseArchivedAttestationDocument(document, { ...TRUST, images: [imageOf('1.0')] });
+    expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['passed', 'not-asked']));
   });
 
   it('says which checks an early failure left unmade', async () => {

@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { NitroEnclavesError } from '@nitro-enclaves/core';
 import { Command, CommanderError } from 'commander';
+import { registerAttestation } from './attestation/commands.ts';
 import type { CommandContext } from './command-context.ts';
-import { EXIT_CODE } from './exit-code.ts';
+import { registerEif } from './eif/register.ts';
 import type { ExitCode } from './exit-code.ts';
+import { EXIT_CODE } from './exit-code.ts';
+import { registerKmsPolicy } from './kms-policy/register.ts';
+import { registerPcr } from './pcr/register.ts';
 
 /** The version of this package: the folder above is its own both in the tree and installed. */
 const { version }: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
@@ -12,18 +16,33 @@ const { version }: { version: string } = JSON.parse(readFileSync(new URL('../pac
 export type RegisterCommands = (program: Command, context: CommandContext) => void;
 
 /** Every area's commands, in the order in which `--help` lists them. */
-const AREAS: readonly RegisterCommands[] = [];
+const AREAS: readonly RegisterCommands[] = [registerAttestation, registerEif, registerPcr, registerKmsPolicy];
 
 /** Classes of errors (their names) that mean another exit code than {@link EXIT_CODE.INTERNAL}. */
 const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map([
   ['AttestationError', EXIT_CODE.BAD_EVIDENCE],
   ['PolicyError', EXIT_CODE.POLICY],
   ['PolicyConfigurationError', EXIT_CODE.USAGE],
+  ['KmsPolicyError', EXIT_CODE.USAGE],
+]);
+
+/** Codes that mean another exit code than their class. */
+const EXIT_CODES_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
+  ['EIF_SOURCE', EXIT_CODE.UNAVAILABLE],
+  ['EIF_SOURCE_CHANGED', EXIT_CODE.UNAVAILABLE],
+  ['EIF_TARGET_EXISTS', EXIT_CODE.USAGE],
+  ['EIF_SIGNING_KEY', EXIT_CODE.USAGE],
+  ['EIF_SIGNING_KEY_MISMATCH', EXIT_CODE.USAGE],
+  ['EIF_PCR_VALUE', EXIT_CODE.USAGE],
+  ['EIF_ROLE_ARN', EXIT_CODE.USAGE],
+  ['EIF_INSTANCE_ID', EXIT_CODE.USAGE],
 ]);
 
 function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODE.OK : EXIT_CODE.USAGE;
-  if (error instanceof NitroEnclavesError) return EXIT_CODES.get(error.name) ?? EXIT_CODE.BAD_EVIDENCE;
+  if (error instanceof NitroEnclavesError) {
+    return EXIT_CODES_BY_CODE.get(error.code) ?? EXIT_CODES.get(error.name) ?? EXIT_CODE.BAD_EVIDENCE;
+  }
   return error instanceof Error && 'syscall' in error ? EXIT_CODE.UNAVAILABLE : EXIT_CODE.INTERNAL;
 }
 

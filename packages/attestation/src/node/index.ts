@@ -2,7 +2,13 @@ import type { CheckOutcome } from '../checks.ts';
 import type { ArchivePolicy, AttestationPolicy } from '../policy.ts';
 import type { ArchivedAttestationDocument, VerifiedAttestationDocument } from '../verified-document.ts';
 import type { SyncVerifier, VerifierOptions, VerifyOptions } from '../verifier.ts';
-import { diagnoseOver, syncVerifierOver, verifyArchivedOver, verifyArchivedSyncOver } from '../verifier.ts';
+import {
+  diagnoseArchivedOver,
+  diagnoseOver,
+  syncVerifierOver,
+  verifyArchivedOver,
+  verifyArchivedSyncOver,
+} from '../verifier.ts';
 import { NODE_CRYPTO, SYNC_NODE_CRYPTO } from './node-crypto.ts';
 
 export type { CheckName, CheckOutcome } from '../checks.ts';
@@ -102,4 +108,15 @@ export async function diagnoseAttestationDocument(
   options?: VerifyOptions,
 ): Promise<readonly CheckOutcome[]> {
   return diagnoseOver(NODE_CRYPTO, document, { policy, ...options });
+}
+
+/**
+ * {@link diagnoseAttestationDocument} of a document of an archive, at its own timestamp.
+ * @throws {PolicyConfigurationError} when the policy is incomplete or wrong.
+ */
+export async function diagnoseArchivedAttestationDocument(
+  document: Uint8Array,
+  policy: ArchivePolicy,
+): Promise<readonly CheckOutcome[]> {
+  return diagnoseArchivedOver(NODE_CRYPTO, document, policy);
 }

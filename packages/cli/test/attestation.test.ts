@@ -1,0 +1,330 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CommandContext } from '@nitro-enclaves/cli';
+import { run } from '@nitro-enclaves/cli';
+import type { AttestationDocumentRequest } from '@nitro-enclaves/emulator';
+import { createNitroPki, issueAttestationDocument, issueFlawedDocument } from '@nitro-enclaves/emulator';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const NOW = Date.UTC(2026, 4, 17, 9, 30, 11, 250);
+const AT = ['--at', new Date(NOW).toISOString()];
+const MODULE_ID = 'i-1234567890abcdef0-enc0198bc571bf3e785';
+const [PCR0, PCR1, PCR2] = ['a0', 'a1', 'a2'].map((byte) => byte.repeat(48));
+const ZERO = '0'.repeat(96);
+const PCRS = { 0: PCR0 ?? '', 1: PCR1 ?? '', 2: PCR2 ?? '', 3: ZERO, 4: 'a4'.repeat(48) };
+const IMAGE = Object.entries(PCRS)
+  .slice(0, 3)
+  .flatMap(([index, value]) => ['--pcr', `${index}=${value}`]);
+const AGE = ['--max-age', '5m'];
+
+const pki = await createNitroPki({ seed: 'cli', clock: () => NOW });
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'attestation-command-'));
+  await writeFile(join(folder, 'root.der'), pki.rootCertificate);
+  const lines = Buffer.from(pki.rootCertificate).toString('base64').replace(/.{64}/g, '$&\n');
+  await writeFile(join(folder, 'root.pem'), `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`);
+  await writeFile(join(folder, 'document.cbor'), await issue());
+  const measurements = { HashAlgorithm: 'Sha384 { ... }', PCR0, PCR1, PCR2 };
+  await writeFile(join(folder, 'build.json'), JSON.stringify({ Measurements: measurements }));
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+const TRUST = ['--trust-anchor', 'root.der'];
+
+function request(fields: Partial<AttestationDocumentRequest> = {}): AttestationDocumentRequest {
+  return { moduleId: MODULE_ID, pcrs: PCRS, ...fields };
+}
+
+function issue(fields: Partial<AttestationDocumentRequest> = {}): Promise<Uint8Array> {
+  return issueAttestationDocument(pki, request(fields));
+}
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `nitro-enclaves attestation …` in this process. */
+async function attestation(args: readonly string[], stdin: readonly Uint8Array[] = []): Promise<Outcome> {
+  const outcome = { code: 0, stdout: '', stderr: '' };
+  const context: CommandContext = {
+    stdin: (async function* () {
+      yield* stdin;
+    })(),
+    stdout: { write: (text) => (outcome.stdout += text) },
+    stderr: { write: (text) => (outcome.stderr += text) },
+    env: {},
+    cwd: folder,
+    signal: new AbortController().signal,
+    exitWith: (code) => {
+      outcome.code = code;
+    },
+  };
+  await run(['attestation', ...args], context);
+  return outcome;
+}
+
+describe('nitro-enclaves attestation verify', () => {
+  it('accounts for each check, the registers and the chain, and exits with 0', async () => {
+    const { code, stdout, stderr } = await attestation(['verify', 'document.cbor', ...TRUST, ...AT, ...IMAGE, ...AGE]);
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout).toContain('✓ The document is signed by the key of its leaf certificate');
+    expect(stdout).toContain('- PCR3 is that of the stated IAM role');
+    expect(stdout).toContain(`PCR0   ${PCR0}`);
+    expect(stdout).toContain('zero   3');
+    expect(stdout).toContain('CN=emulator.nitro-enclaves.invalid');
+    expect(stdout).toMatch(/2019-10-28T13:28:05.000Z to 2049-10-28T14:28:05.000Z \(30 years 8 days\)/);
+    expect(stdout).toContain('(3 hours 3 seconds)');
+    expect(stdout).toContain('VERIFIED at 2026-05-17T09:30:11.250Z');
+    expect(stdout).toContain('INSECURE: a custom trust anchor');
+  });
+
+  it.each(['base64', 'base64url', 'hex'] as const)(
+    'takes a document as %s on standard input, in a file, and as the argument',
+    async (encoding) => {
+      const text = Buffer.from(await issue()).toString(encoding);
+      await writeFile(join(folder, 'document.txt'), `${text}\n`);
+      const options = [...TRUST, ...AT, ...IMAGE, ...AGE];
+      expect(await attestation(['verify', ...options], [Buffer.from(text)])).toMatchObject({ code: 0 });
+      expect(await attestation(['verify', '-', ...options], [Buffer.from(text)])).toMatchObject({ code: 0 });
+      expect(await attestation(['verify', 'document.txt', ...options])).toMatchObject({ code: 0 });
+      expect(await attestation(['verify', text, ...options])).toMatchObject({ code: 0 });
+    },
+  );
+
+  it('prints JSON that scripts can read', async () => {
+    const userData = new TextEncoder().encode('{"release":"1.0"}');
+    const args = ['verify', '--json', ...TRUST, ...AT, ...IMAGE, ...AGE];
+    const { code, stdout } = await attestation(args, [await issue({ userData })]);
+    expect(code).toBe(0);
+    const account = JSON.parse(stdout);
+    expect(account).toMatchObject({
+      verdict: 'verified',
+      error: null,
+      document: {
+        moduleId: MODULE_ID,
+        userDataText: '{"release":"1.0"}',
+        pcrs: PCRS,
+        image: { index: 0 },
+        region: 'us-east-1',
+      },
+    });
+    expect(account.checks).toContainEqual(expect.objectContaining({ check: 'signature', outcome: 'passed' }));
+    expect(account.document.chain).toHaveLength(5);
+  });
+
+  it('says of a forged document what is wrong, and exits with 1', async () => {
+    const forged = await issueFlawedDocument(pki, request(), 'signature-by-stranger');
+    const { code, stdout, stderr } = await attestation(['verify', ...TRUST, ...AT, ...IMAGE, ...AGE], [forged]);
+    expect(code).toBe(1);
+    expect(stdout).toContain('✗ The document is signed by the key of its leaf certificate');
+    expect(stdout).toContain('REFUSED SIGNATURE');
+    expect(stdout).not.toContain('PCR0 ');
+    expect(stderr).toMatch(/^error: .*\(SIGNATURE\)\n$/);
+  });
+
+  it('says of a genuine document of another image so, and exits with 3', async () => {
+    const other = await issue({ pcrs: { ...PCRS, 2: 'ff'.repeat(48) } });
+    const args = ['verify', '--json', ...TRUST, ...AT, ...IMAGE, ...AGE];
+    const { code, stdout } = await attestation(args, [other]);
+    expect(code).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({
+      verdict: 'refused',
+      error: { code: 'IMAGE_MISMATCH', path: '$.pcrs' },
+      document: null,
+    });
+  });
+
+  it('lists everything that is wrong at once', async () => {
+    const args = ['verify', ...TRUST, ...IMAGE, ...AGE, '--region', 'eu-west-1', '--at', String(NOW + 86_400_000)];
+    const { code, stdout } = await attestation(args, [await issue({ pcrs: { ...PCRS, 0: ZERO } })]);
+    expect(code).toBe(1);
+    for (const failed of ['PATH_EXPIRED', 'DEBUG_MODE', 'REGION_MISMATCH', 'TOO_OLD']) expect(stdout).toContain(failed);
+  });
+
+  it('exits with 2 when the policy names no image or no freshness rule', async () => {
+    expect(await attestation(['verify', 'document.cbor', ...TRUST, ...AGE])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('POLICY_IMAGE_MISSING'),
+    });
+    expect(await attestation(['verify', 'document.cbor', ...TRUST, ...IMAGE])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('POLICY_FRESHNESS_MISSING'),
+    });
+  });
+
+  it.each([
+    ['--pcr', '0=ab'],
+    ['--pcr', ZERO],
+    ['--max-age', '5'],
+    ['--max-age', 'soon'],
+    ['--nonce', 'xyz'],
+    ['--at', 'yesterday'],
+    ['--kind', 'sgx'],
+    ['--unknown', '1'],
+  ])('exits with 2 for %s %s', async (option, value) => {
+    const { code, stderr } = await attestation(['verify', 'document.cbor', option, value]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(option);
+  });
+
+  it('exits with 4 when the document or a policy file cannot be read', async () => {
+    expect(await attestation(['verify', 'absent.cbor', ...TRUST, ...IMAGE, ...AGE])).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('absent.cbor'),
+    });
+    expect(await attestation(['verify', 'document.cbor', '--policy', 'absent.json'])).toMatchObject({ code: 4 });
+  });
+
+  it.each([
+    ['nothing', '', 'DOCUMENT_EMPTY'],
+    ['a PEM', '-----BEGIN CERTIFICATE-----\nMIIC\n', 'DOCUMENT_IS_TEXT'],
+    ['a JSON', '{"document":"hESh"}', 'DOCUMENT_IS_TEXT'],
+    ['text', 'Hello, world!\n', 'DOCUMENT_IS_TEXT'],
+  ])('exits with 1 and one sentence for %s', async (_, text, code) => {
+    const outcome = await attestation(['verify', ...TRUST, ...AT, ...IMAGE, ...AGE], [Buffer.from(text)]);
+    expect(outcome).toMatchObject({ code: 1, stdout: '' });
+    expect(outcome.stderr).toMatch(new RegExp(`^error: expected an attestation document.*\\(${code}\\)\n$`));
+  });
+
+  it('stops reading an input that does not end', async () => {
+    const chunk = new Uint8Array(65_536).fill(0x84);
+    const endless = Array.from({ length: 1000 }, () => chunk);
+    const outcome = await attestation(['verify', ...TRUST, ...IMAGE, ...AGE], endless);
+    expect(outcome).toMatchObject({ code: 1, stderr: expect.stringContaining('DOCUMENT_TOO_LARGE') });
+  });
+
+  it('takes the image from the output of nitro-cli, and a trust anchor in PEM', async () => {
+    const args = [
+      'verify',
+      'document.cbor',
+      '--trust-anchor',
+      'root.pem',
+      ...AT,
+      '--measurements',
+      'build.json',
+      ...AGE,
+    ];
+    const { code, stdout } = await attestation(args);
+    expect(code).toBe(0);
+    expect(stdout).toContain('image: build.json');
+  });
+
+  it('compares every requirement that a flag states', async () => {
+    const bytes = Buffer.from('of the enclave');
+    const document = await issue({ nonce: Buffer.alloc(16, 7), publicKey: bytes, userData: bytes });
+    const base = ['verify', ...TRUST, ...AT, ...IMAGE];
+    const nonce = ['--nonce', '07'.repeat(16)];
+    const right = [
+      ...base,
+      ...nonce,
+      '--public-key',
+      'utf8:of the enclave',
+      '--user-data',
+      `base64:${bytes.toString('base64')}`,
+    ];
+    expect(await attestation([...right, '--pcr', `3=${ZERO}`, '--region', 'us-east-1'], [document])).toMatchObject({
+      code: 0,
+    });
+    for (const [wrong, code] of [
+      [['--nonce', '08'.repeat(16)], 'NONCE_MISMATCH'],
+      [[...nonce, '--public-key', '00'], 'PUBLIC_KEY_MISMATCH'],
+      [[...nonce, '--user-data', 'utf8:other'], 'USER_DATA_MISMATCH'],
+      [[...nonce, '--pcr', `3=${'ab'.repeat(48)}`], 'PCR_MISMATCH'],
+      [[...nonce, '--role-arn', 'arn:aws:iam::1:role/x'], 'ROLE_MISMATCH'],
+      [[...nonce, '--instance-id', 'i-0'], 'INSTANCE_MISMATCH'],
+      [[...nonce, '--all-pcrs-locked'], 'PCRS_NOT_ALL_LOCKED'],
+    ] as const) {
+      const outcome = await attestation([...base, ...wrong], [document]);
+      expect(outcome).toMatchObject({ code: 3, stderr: expect.stringContaining(code) });
+    }
+  });
+
+  it('judges by a policy file, to which flags add', async () => {
+    const policy = {
+      id: 'production',
+      images: [{ name: '1.0', pcrs: { 0: PCR0, 1: PCR1, 2: PCR2 } }],
+      freshness: { nonce: '07'.repeat(16) },
+      userData: 'utf8:hello',
+      customTrustAnchor: `base64:${Buffer.from(pki.rootCertificate).toString('base64')}`,
+    };
+    await writeFile(join(folder, 'policy.json'), JSON.stringify(policy));
+    const document = await issue({ nonce: Buffer.alloc(16, 7), userData: Buffer.from('hello') });
+    const args = ['verify', '--json', '--policy', 'policy.json', ...AT];
+    const { code, stdout } = await attestation(args, [document]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).document).toMatchObject({ policyId: 'production', image: { name: '1.0' } });
+    expect(await attestation([...args, '--region', 'eu-west-1'], [document])).toMatchObject({ code: 3 });
+  });
+
+  it.each([
+    ['no JSON', '{', 'POLICY_NOT_AN_OBJECT'],
+    ['an array', '[]', 'POLICY_NOT_AN_OBJECT'],
+    ['an option that is none', '{"image":[]}', 'POLICY_UNKNOWN_OPTION'],
+    ['an option named like a prototype', '{"__proto__":{"images":[]}}', 'POLICY_UNKNOWN_OPTION'],
+    ['bytes that are none', '{"freshness":{"nonce":"zz"}}', 'POLICY_OPTION_TYPE'],
+    ['an opt-in of text', '{"allowAnyImage":"yes","allowAnyAge":true}', 'POLICY_OPTION_TYPE'],
+  ])('exits with 2 for a policy file of %s', async (_, text, code) => {
+    await writeFile(join(folder, 'wrong.json'), text);
+    const outcome = await attestation(['verify', 'document.cbor', '--policy', 'wrong.json']);
+    expect(outcome).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(code) });
+  });
+
+  it('loosens only by flags that say so', async () => {
+    const debug = await issue({ pcrs: { ...PCRS, 0: ZERO, 1: ZERO, 2: ZERO } });
+    const base = ['verify', ...TRUST, ...AT, '--allow-any-image', '--allow-any-age'];
+    expect(await attestation(base, [debug])).toMatchObject({ code: 3, stderr: expect.stringContaining('DEBUG_MODE') });
+    const { code, stdout } = await attestation([...base, '--allow-debug-mode'], [debug]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('INSECURE: debug mode');
+  });
+
+  it('verifies a document of an archive at its own time, and says so', async () => {
+    const old = await issue({ timestamp: Date.UTC(2023, 0, 1) });
+    const { code, stdout } = await attestation(['verify', '--archived', ...TRUST, ...IMAGE], [old]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('ARCHIVED at 2023-01-01T00:00:00.000Z');
+    expect(await attestation(['verify', ...TRUST, ...IMAGE, '--allow-any-age'], [old])).toMatchObject({ code: 1 });
+  });
+});
+
+describe('nitro-enclaves attestation decode', () => {
+  it('shows what a document says, and first that nothing was verified', async () => {
+    const forged = await issueFlawedDocument(pki, request(), 'signature-by-stranger');
+    const { code, stdout } = await attestation(['decode'], [forged]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^NOT VERIFIED/);
+    expect(stdout).toContain(MODULE_ID);
+    expect(stdout).toContain(`PCR0   ${PCR0}`);
+    expect(stdout).toContain('(30 years 8 days)');
+  });
+
+  it('prints JSON', async () => {
+    const { code, stdout } = await attestation(['decode', 'document.cbor', '--json']);
+    expect(code).toBe(0);
+    const account = JSON.parse(stdout);
+    expect(account).toMatchObject({ verdict: 'not verified', document: { moduleId: MODULE_ID, nonce: null } });
+    expect(account.document.chain).toHaveLength(5);
+  });
+
+  it('lets no document write to the terminal', async () => {
+    const moduleId = '\u001b[2J\u0007evil';
+    const document = await issueAttestationDocument(pki, request(), {
+      fields: (fields) => fields.set('module_id', moduleId),
+    });
+    const { stdout } = await attestation(['decode'], [document]);
+    expect(stdout).toContain('\\u001b[2J\\u0007evil');
+    expect(stdout).not.toContain('\u001b');
+  });
+
+  it('exits with 1 when the bytes are no document', async () => {
+    expect(await attestation(['decode'], [Uint8Array.of(0x84, 0x00)])).toMatchObject({ code: 1, stdout: '' });
+  });
+});
