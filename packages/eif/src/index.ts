@@ -21,6 +21,7 @@ import { openSource } from './source.ts';
 
 export type { CpioFileType } from './cpio/entry.ts';
 export type { SigningCertificateText } from './describe/certificate-text.ts';
+export { formatSigningCertificate } from './describe/certificate-text.ts';
 export type { BuildEnclaveOutput, DescribeEifOutput, Measurements } from './describe/describe-eif.ts';
 export { toBuildEnclaveOutput } from './describe/describe-eif.ts';
 export type { EifInspection, SignatureInspection, SignatureVerdict } from './describe/inspect-eif.ts';

@@ -58,6 +58,7 @@ export {
   createKmsPolicyStatement,
   EifError,
   extendPcr,
+  formatSigningCertificate,
   KmsPolicyError,
   pcr3FromRoleArn,
   pcr4FromInstanceId,

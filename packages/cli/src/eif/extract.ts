@@ -1,0 +1,35 @@
+import { extractEif } from '@nitro-enclaves/eif';
+import type { Command } from 'commander';
+import type { CommandContext } from '../command-context.ts';
+import { pathOf, writeJson } from '../output.ts';
+import { withProgressBar } from '../progress-bar.ts';
+import { printable } from './file-line.ts';
+
+interface ExtractOptions {
+  readonly unpack: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds `eif extract`. */
+export function addExtract(eif: Command, context: CommandContext): void {
+  eif
+    .command('extract')
+    .description('take an image apart into a new folder')
+    .argument('<image>', 'the image file')
+    .argument('<folder>', 'the folder to make')
+    .option('--no-unpack', 'write the ramdisks as they are instead of their files')
+    .option('--json', 'print JSON')
+    .action(async (image: string, target: string, { unpack, json }: ExtractOptions) => {
+      const {
+        eif: found,
+        folder,
+        skipped,
+      } = await withProgressBar(context, 'extracting', (onProgress) =>
+        extractEif(pathOf(context, image), pathOf(context, target), { unpack, signal: context.signal, onProgress }),
+      );
+      if (json) writeJson(context, { folder, sections: found.sections, pcrs: found.pcrs, skipped });
+      for (const { path, reason } of skipped) {
+        context.stderr.write(`warning: left out ${printable(path)} (${reason})\n`);
+      }
+    });
+}
