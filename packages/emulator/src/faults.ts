@@ -137,12 +137,29 @@ export type KmsFault = FaultOccasions & {
       }
   );
 
+/** What the parent's credential service does instead of its work. An occasion is a request. */
+export type ParentFault = FaultOccasions &
+  (
+    | {
+        /** Gives credentials that have expired, and says so. */
+        readonly kind: 'expired-credentials';
+      }
+    | {
+        /** Gives none: HTTP 503. */
+        readonly kind: 'no-credentials';
+      }
+  );
+
 /** Faults of everything that an emulator stands for. */
 export interface Faults {
   readonly transport?: readonly TransportFault[];
+  readonly parent?: readonly ParentFault[];
   readonly nsm?: readonly NsmFault[];
   readonly kms?: readonly KmsFault[];
-  /** The clock that the parent shows its enclaves, in ms from the truth. The NSM's is never wrong. */
+  /**
+   * How far the parent's clock is from the truth, in ms: the dates that it sends, and the ends that it states of credentials.
+   * The NSM's clock is never wrong.
+   */
   readonly parentClockOffsetMs?: number;
 }
 
@@ -161,7 +178,7 @@ interface ScheduledFault<Fault> {
   happened: number;
 }
 
-/** Decides for one place (`transport`, `nsm` or `kms`) which fault is due; the same seed and occasions give the same ones. */
+/** Decides for one place (such as `nsm` or `kms`) which fault is due; the same seed and occasions give the same ones. */
 export class FaultSchedule<Fault extends FaultOccasions> {
   readonly #seed: Seed;
   #faults: readonly ScheduledFault<Fault>[] = [];
@@ -206,25 +223,28 @@ function isDue<Fault extends FaultOccasions>(
 /** The faults of one emulator while it runs. Everything in it looks here before it acts, so that a change counts at once. */
 export class FaultController {
   readonly transport: FaultSchedule<TransportFault>;
+  readonly parent: FaultSchedule<ParentFault>;
   readonly nsm: FaultSchedule<NsmFault>;
   readonly kms: FaultSchedule<KmsFault>;
   #parentClockOffsetMs = 0;
 
   constructor(seed: Seed, faults: Faults = {}) {
     this.transport = new FaultSchedule<TransportFault>(seed.child('transport faults'));
+    this.parent = new FaultSchedule<ParentFault>(seed.child('parent faults'));
     this.nsm = new FaultSchedule<NsmFault>(seed.child('nsm faults'));
     this.kms = new FaultSchedule<KmsFault>(seed.child('kms faults'));
     this.set(faults);
   }
 
-  /** The clock that the parent shows, in ms from the truth. */
+  /** How far the parent's clock is from the truth, in ms. */
   get parentClockOffsetMs(): number {
     return this.#parentClockOffsetMs;
   }
 
   /** Replaces all faults; those left out end. */
-  set({ transport = [], nsm = [], kms = [], parentClockOffsetMs = 0 }: Faults): void {
+  set({ transport = [], parent = [], nsm = [], kms = [], parentClockOffsetMs = 0 }: Faults): void {
     this.transport.set(transport);
+    this.parent.set(parent);
     this.nsm.set(nsm);
     this.kms.set(kms);
     this.#parentClockOffsetMs = parentClockOffsetMs;

@@ -47,7 +47,6 @@ export type {
   SimulationRequest,
   StatementOutcome,
 } from './kms/index.ts';
-export * from './kms/index.ts';
 export {
   EmulatedKmsError,
   KeyPolicyError,

@@ -4,53 +4,16 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { AttestationPolicy } from '@nitro-enclaves/attestation';
 import { allowAnyAge, customTrustAnchor, verifyAttestationDocument } from '@nitro-enclaves/attestation';
 import { decodeHex } from '@nitro-enclaves/core';
 import type { EmulatedEnclave, Emulator, RunCommandOptions } from '@nitro-enclaves/emulator';
 import { startEmulator } from '@nitro-enclaves/emulator';
-import type { VsockSocket } from '@nitro-enclaves/vsock';
 import { VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { application, ask, NONCE } from './application.ts';
 
-const APPLICATION = new URL('fixtures/application.mjs', import.meta.url).pathname;
-const NONCE = '07'.repeat(32);
-
-function readAll(socket: VsockSocket): Promise<string> {
-  const pieces: Buffer[] = [];
-  return new Promise((resolve, reject) => {
-    socket.on('data', (piece) => pieces.push(piece));
-    socket.once('error', reject);
-    socket.once('close', () => resolve(Buffer.concat(pieces).toString()));
-  });
-}
-
-/** Connects as soon as the application listens. */
-async function connectWhenUp({ transport }: Emulator, cid: number): Promise<VsockSocket> {
-  for (;;) {
-    try {
-      return await transport.connect({ cid, port: 5000, allowHalfOpen: false });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
-      await delay(20);
-    }
-  }
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: answers of the fixture, judged by the tests
-async function ask(emulator: Emulator, { cid }: EmulatedEnclave, question: object): Promise<any> {
-  const socket = await connectWhenUp(emulator, cid);
-  const answer = readAll(socket);
-  socket.end(JSON.stringify(question));
-  return JSON.parse(await answer);
-}
-
-function application(options: Partial<RunCommandOptions> = {}): RunCommandOptions {
-  return { command: [process.execPath, APPLICATION], ...options };
-}
-
-async function isAlive(pid: number): Promise<boolean> {
+function isAlive(pid: number): boolean {
   return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 }
 
@@ -144,7 +107,7 @@ describe('an emulator with one enclave', () => {
 describe('an emulator', () => {
   let emulator: Emulator;
   beforeEach(async () => {
-    emulator = await startEmulator({ seed: 'several' });
+    emulator = await startEmulator({ seed: 'several', kms: false });
   });
   afterEach(() => emulator.close());
 
@@ -194,7 +157,7 @@ describe('an emulator', () => {
       Terminated: true,
     });
     expect(await enclave.exited).toMatchObject({ terminated: true, exitCode: null, signal: 'SIGKILL' });
-    expect(await isAlive(enclave.processId)).toBe(false);
+    expect(isAlive(enclave.processId)).toBe(false);
     await expect(async () => emulator.terminateEnclave('short')).rejects.toMatchObject({
       code: 'EMULATOR_ENCLAVE_UNKNOWN',
     });
@@ -205,7 +168,7 @@ describe('an emulator', () => {
     await Promise.all(enclaves.map((enclave) => ask(emulator, enclave, { ask: 'who' })));
     await emulator.close();
     expect(existsSync(emulator.folder)).toBe(false);
-    for (const { processId } of enclaves) expect(await isAlive(processId)).toBe(false);
+    for (const { processId } of enclaves) expect(isAlive(processId)).toBe(false);
     await expect(emulator.runEnclave(application())).rejects.toMatchObject({ code: 'EMULATOR_CLOSED' });
   });
 
@@ -272,12 +235,37 @@ describe('an emulator', () => {
   });
 });
 
+describe('an emulator without namespaces', () => {
+  it('says so, runs enclaves all the same, and ends what they started', async () => {
+    const warnings: string[] = [];
+    await using emulator = await startEmulator({
+      kms: false,
+      namespaces: false,
+      onWarning: (warning) => warnings.push(warning),
+    });
+    expect(warnings).toEqual([expect.stringContaining("this machine's network")]);
+    const server = createServer((socket) => socket.end());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const enclave = await emulator.runEnclave(application());
+    const { port } = server.address() as AddressInfo;
+    expect(await ask(emulator, enclave, { ask: 'reach', host: '127.0.0.1', port })).toEqual({ reached: true });
+    server.close();
+    const { pid } = await ask(emulator, enclave, { ask: 'spawn' });
+    expect(isAlive(pid)).toBe(true);
+    await enclave.terminate();
+    expect(isAlive(pid)).toBe(false);
+    const environment = await emulator.runEnclave({ command: ['env'], debugMode: true, environment: { A: 'b' } });
+    const lines = (await environment.console().setEncoding('utf8').toArray()).join('').trim().split('\n').sort();
+    expect(lines).toEqual(['A=b', expect.stringMatching(/^NITRO_ENCLAVES_EMULATOR=/)]);
+  });
+});
+
 describe('the measurements of a command', () => {
   let folder: string;
   let emulator: Emulator;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'ne-'));
-    emulator = await startEmulator();
+    emulator = await startEmulator({ kms: false });
   });
   afterAll(async () => {
     await emulator.close();
@@ -318,13 +306,13 @@ describe('the measurements of a command', () => {
 describe('the same seed', () => {
   it('gives the same root, instance and module ids', async () => {
     const run = async () => {
-      await using emulator = await startEmulator({ seed: 'again' });
+      await using emulator = await startEmulator({ seed: 'again', kms: false });
       const { enclaveId } = await emulator.runEnclave({ command: ['sleep', '60'] });
       return { enclaveId, root: Buffer.from(emulator.rootCertificate).toString('hex'), instance: emulator.instanceId };
     };
     const [first, second] = [await run(), await run()];
     expect(second).toEqual(first);
-    await using other = await startEmulator({ seed: 'another' });
+    await using other = await startEmulator({ seed: 'another', kms: false });
     expect(other.instanceId).not.toBe(first.instance);
   });
 });

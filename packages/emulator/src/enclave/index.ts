@@ -4,6 +4,7 @@ import type { Transport } from '@nitro-enclaves/vsock';
 import { EmulatorError } from '../error.ts';
 import { enclaveTransport } from './enclave-transport.ts';
 import { openHardware } from './hardware.ts';
+import type { EnclaveIdentityFile } from './place.ts';
 import { EMULATOR_VARIABLE, placeIn } from './place.ts';
 import { openSocketNsmDevice } from './socket-nsm-device.ts';
 
@@ -16,10 +17,18 @@ export interface Enclave extends AsyncDisposable {
   readonly nsm: Nsm;
   /** The way to the parent; `localCid` is this enclave's own CID. */
   readonly transport: Transport;
+  /** What requests to KMS need here: spread it into the options of `kmsRequestHandler`. Nothing in a real enclave. */
+  readonly kms: KmsPlace;
   /** `emulator` when documents are signed by an emulator, whose root nobody trusts who was not told to. */
   readonly place: 'emulator' | 'nitro';
   /** Lets go of the NSM. Connections and servers are the application's own to end. */
   close(): Promise<void>;
+}
+
+/** The KMS of the place. */
+export interface KmsPlace {
+  /** Certificate (PEM) of the authority of the emulated KMS. */
+  readonly ca?: string;
 }
 
 /** Options of {@link openEnclave}. */
@@ -33,15 +42,14 @@ export interface OpenEnclaveOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-function createEnclave(nsm: Nsm, transport: Transport, place: Enclave['place']): Enclave {
+function createEnclave({ nsm, ...parts }: Pick<Enclave, 'nsm' | 'transport' | 'kms' | 'place'>): Enclave {
   const close = () => nsm.close();
-  return { nsm, transport, place, close, [Symbol.asyncDispose]: close };
+  return { nsm, ...parts, close, [Symbol.asyncDispose]: close };
 }
 
-async function readCid(identityFile: string): Promise<number> {
+async function readIdentity(identityFile: string): Promise<EnclaveIdentityFile> {
   try {
-    const { cid } = JSON.parse(await readFile(identityFile, 'utf8'));
-    return cid;
+    return JSON.parse(await readFile(identityFile, 'utf8'));
   } catch (cause) {
     throw new EmulatorError(
       'EMULATOR_ABSENT',
@@ -53,9 +61,10 @@ async function readCid(identityFile: string): Promise<number> {
 
 async function openEmulated(folder: string): Promise<Enclave> {
   const { nsmSocket, transportFolder, identityFile } = placeIn(folder);
-  const cid = await readCid(identityFile);
+  const { cid, kmsCa } = await readIdentity(identityFile);
   const nsm = new Nsm(await openSocketNsmDevice(nsmSocket));
-  return createEnclave(nsm, enclaveTransport({ folder: transportFolder, cid }), 'emulator');
+  const transport = enclaveTransport({ folder: transportFolder, cid });
+  return createEnclave({ nsm, transport, kms: kmsCa === undefined ? {} : { ca: kmsCa }, place: 'emulator' });
 }
 
 /**
@@ -69,7 +78,7 @@ export async function openEnclave({ hardware = false, env = process.env }: OpenE
   if (folder !== undefined && folder !== '') return openEmulated(folder);
   if (hardware) {
     const { nsm, transport } = await openHardware();
-    return createEnclave(nsm, transport, 'nitro');
+    return createEnclave({ nsm, transport, kms: {}, place: 'nitro' });
   }
   throw new EmulatorError(
     'EMULATOR_ABSENT',

@@ -9,8 +9,15 @@ export interface EnclavePlace {
   readonly nsmSocket: string;
   /** Folder of the Unix sockets that stand for vsock; all machines of one emulator share it. */
   readonly transportFolder: string;
-  /** File that says who the enclave is: `{ "cid": 16 }`. */
+  /** File that says who the enclave is: {@link EnclaveIdentityFile}. */
   readonly identityFile: string;
+}
+
+/** Who an emulated enclave is, as JSON. */
+export interface EnclaveIdentityFile {
+  readonly cid: number;
+  /** Certificate (PEM) of the authority of the emulated KMS; absent where there is no KMS. */
+  readonly kmsCa?: string;
 }
 
 /** The parts of the folder of one emulated enclave. */

@@ -9,10 +9,14 @@ import { placeIn } from '../enclave/place.ts';
 import { EmulatorError } from '../error.ts';
 import type { Faults } from '../faults.ts';
 import { FaultController } from '../faults.ts';
+import type { EmulatedKms } from '../kms/index.ts';
 import { EmulatedNsm } from '../nsm/emulated-nsm.ts';
+import type { EnclaveIdentity } from '../nsm/enclave-identity.ts';
 import { instanceIdOf, moduleIdOf } from '../nsm/enclave-identity.ts';
 import type { NsmServer } from '../nsm/nsm-server.ts';
 import { serveNsm } from '../nsm/nsm-server.ts';
+import type { EmulatorKmsOptions, ParentServices } from '../parent/parent-services.ts';
+import { startParentServices } from '../parent/parent-services.ts';
 import type { PayloadEncoding } from '../pki/document.ts';
 import type { NitroPki } from '../pki/nitro-pki.ts';
 import { createNitroPki } from '../pki/nitro-pki.ts';
@@ -47,9 +51,21 @@ export interface EmulatorOptions {
   /** The hypervisor's clock, in ms since the epoch. Default: this machine's. */
   readonly clock?: (() => number) | undefined;
   readonly faults?: Faults | undefined;
+  /** Keys and the like of the KMS; `false` for no KMS, no relay and no credentials. */
+  readonly kms?: EmulatorKmsOptions | false | undefined;
+  /**
+   * Whether enclaves run in namespaces of their own where the kernel allows it. Default true. `false` lets them see this
+   * machine's network, and tools such as debuggers see them.
+   */
+  readonly namespaces?: boolean | undefined;
   /** Told what people should know. Default: nobody is. */
   readonly onWarning?: ((warning: string) => void) | undefined;
 }
+
+const NO_ISOLATION: Isolation = {
+  namespaces: false,
+  warning: "enclaves run with this machine's network and files, unlike real ones: namespaces were not wanted",
+};
 
 /** Enclaves of one parent instance ("Considerations", Nitro Enclaves User Guide). */
 const MOST_ENCLAVES = 4;
@@ -85,6 +101,7 @@ export class Emulator implements AsyncDisposable {
   readonly faults: FaultController;
   /** How far enclaves are kept to themselves on this machine. */
   readonly isolation: Isolation;
+  #services: ParentServices | undefined;
   readonly #options: EmulatorOptions;
   readonly #seed: Seed;
   readonly #ownsFolder: boolean;
@@ -117,9 +134,28 @@ export class Emulator implements AsyncDisposable {
     const { folder, ownsFolder } = await createFolder(options.folder);
     const { region, clock } = options;
     const pki = await createNitroPki({ seed: seed.bytes, region, clock });
-    const isolation = probeIsolation();
+    const isolation = options.namespaces === false ? NO_ISOLATION : probeIsolation();
     if (isolation.warning !== undefined) options.onWarning?.(isolation.warning);
-    return new Emulator({ options, folder, ownsFolder, pki, seed, isolation });
+    const emulator = new Emulator({ options, folder, ownsFolder, pki, seed, isolation });
+    try {
+      await emulator.#startServices();
+      return emulator;
+    } catch (error) {
+      await emulator.close();
+      throw error;
+    }
+  }
+
+  async #startServices(): Promise<void> {
+    const { kms = {}, roleArn } = this.#options;
+    if (kms === false) return;
+    const { pki, transport, faults, instanceId } = this;
+    this.#services = await startParentServices({ pki, transport, faults, instanceId, roleArn, kms, seed: this.#seed });
+  }
+
+  /** The KMS, which enclaves reach through port 8000 of their parent; `undefined` when it was not wanted. */
+  get kms(): EmulatedKms | undefined {
+    return this.#services?.kms;
   }
 
   get #sockets(): string {
@@ -191,6 +227,7 @@ export class Emulator implements AsyncDisposable {
     this.#closed = true;
     process.off('exit', this.#onExit);
     await Promise.all(this.enclaves.map((enclave) => enclave.terminate()));
+    await this.#services?.close();
     await rm(this.#ownsFolder ? this.folder : this.#sockets, { recursive: true, force: true });
   }
 
@@ -216,7 +253,9 @@ export class Emulator implements AsyncDisposable {
 
   async #launch(slot: Slot, options: RunEnclaveOptions): Promise<EmulatedEnclave> {
     const { settings } = slot;
-    const folder = await createEnclaveFolder(this.folder, settings.cid);
+    const kmsCa = this.kms?.ca;
+    const identity = { cid: settings.cid, ...(kmsCa !== undefined && { kmsCa }) };
+    const folder = await createEnclaveFolder(this.folder, identity);
     const cleanUps: (() => Promise<void>)[] = [() => removeEnclaveFolder(this.folder, settings.cid, folder)];
     const cleanUp = async () => {
       for (const each of cleanUps.reverse()) await each();
@@ -226,14 +265,8 @@ export class Emulator implements AsyncDisposable {
       this.#started += 1;
       const seed = this.#seed.child(`enclave ${this.#started}`);
       const enclaveId = moduleIdOf(this.instanceId, seed);
-      const identity = { ...this.#identity(), moduleId: enclaveId, measurements, debugMode: settings.debugMode };
-      const nsm = new EmulatedNsm({
-        pki: this.pki,
-        identity,
-        seed,
-        faults: this.faults.nsm,
-        encoding: this.#options.encoding,
-      });
+      const { debugMode } = settings;
+      const nsm = this.#createNsm({ moduleId: enclaveId, measurements, debugMode }, seed);
       const server: NsmServer = await serveNsm(nsm, placeIn(folder.place).nsmSocket);
       cleanUps.push(() => server.close());
       return await EmulatedEnclave.start({
@@ -254,8 +287,10 @@ export class Emulator implements AsyncDisposable {
     }
   }
 
-  #identity(): { instanceId: string; roleArn: string | undefined } {
-    return { instanceId: this.instanceId, roleArn: this.#options.roleArn };
+  #createNsm(image: Pick<EnclaveIdentity, 'moduleId' | 'measurements' | 'debugMode'>, seed: Seed): EmulatedNsm {
+    const { roleArn, encoding } = this.#options;
+    const identity = { ...image, instanceId: this.instanceId, roleArn };
+    return new EmulatedNsm({ pki: this.pki, identity, seed, faults: this.faults.nsm, encoding });
   }
 
   #plan(program: Program, { place }: EnclaveFolder): ReturnType<typeof planSpawn> {

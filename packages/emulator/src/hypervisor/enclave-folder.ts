@@ -1,5 +1,6 @@
 import { lstat, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { EnclaveIdentityFile } from '../enclave/place.ts';
 import { placeIn } from '../enclave/place.ts';
 import { EmulatorError } from '../error.ts';
 
@@ -11,11 +12,15 @@ export interface EnclaveFolder {
   readonly image: string;
 }
 
-/** Makes the folder of the enclave with `cid` in the emulator's. */
-export async function createEnclaveFolder(emulatorFolder: string, cid: number): Promise<EnclaveFolder> {
+/** Makes the folder of an enclave in the emulator's. */
+export async function createEnclaveFolder(
+  emulatorFolder: string,
+  identity: EnclaveIdentityFile,
+): Promise<EnclaveFolder> {
+  const { cid } = identity;
   const place = join(emulatorFolder, `e${cid}`);
   await mkdir(place, { mode: 0o700 });
-  await writeFile(placeIn(place).identityFile, JSON.stringify({ cid }));
+  await writeFile(placeIn(place).identityFile, JSON.stringify(identity));
   await symlink(join('..', 'vsock'), placeIn(place).transportFolder);
   return { place, image: join(emulatorFolder, `image-${cid}`) };
 }
