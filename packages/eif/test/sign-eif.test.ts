@@ -115,9 +115,11 @@ describe('signEif', () => {
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
   const other = generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey;
+  const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 
   it.each([
     ['a key that is not the certificate’s', () => ({ ...p384, key: other }), 'EIF_SIGNING_KEY_MISMATCH'],
+    ['a key on another curve', () => ({ ...p384, key: p256 }), 'EIF_SIGNING_KEY_MISMATCH'],
     [
       'a signature of something else',
       () => ({ ...p384, key: () => sign('sha384', Buffer.from('x'), p384.key) }),

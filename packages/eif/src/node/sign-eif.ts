@@ -31,7 +31,12 @@ export interface SignEifOptions extends ReadEifOptions {
 /** First version of the format that has signatures. */
 const SIGNATURES_SINCE = 3;
 
-const HASHES = { ES256: 'sha256', ES384: 'sha384', ES512: 'sha512' } as const;
+/** OpenSSL's names of what goes with each algorithm. */
+const OPENSSL_NAMES = {
+  ES256: { curve: 'prime256v1', hash: 'sha256' },
+  ES384: { curve: 'secp384r1', hash: 'sha384' },
+  ES512: { curve: 'secp521r1', hash: 'sha512' },
+} as const;
 
 function readKey(key: string | KeyObject): KeyObject {
   let privateKey: KeyObject;
@@ -48,7 +53,14 @@ function readKey(key: string | KeyObject): KeyObject {
 /** A signer that holds the key itself. */
 function localSigner(key: string | KeyObject): EifSigner {
   const privateKey = readKey(key);
-  return ({ algorithm, message }) => sign(HASHES[algorithm], message, { key: privateKey, dsaEncoding: 'der' });
+  return ({ algorithm, message }) => {
+    const { curve, hash } = OPENSSL_NAMES[algorithm];
+    const found = privateKey.asymmetricKeyDetails?.namedCurve;
+    if (found !== curve) {
+      fail('EIF_SIGNING_KEY_MISMATCH', `expected a key on ${curve}, as the certificate's is, found one on ${found}`);
+    }
+    return sign(hash, message, { key: privateKey, dsaEncoding: 'der' });
+  };
 }
 
 /** Copies the image's sections but its signature, and appends `signature`. */
