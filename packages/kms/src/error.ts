@@ -30,7 +30,7 @@ export type KmsTransportErrorCode =
 export class KmsTransportError extends NitroEnclavesError<KmsTransportErrorCode> {}
 
 /** Why data was not encrypted or decrypted. */
-export type DataErrorCode = 'CONTEXT_FIELD_MISSING' | 'CONTEXT_MISMATCH' | 'MESSAGE_REFUSED';
+export type DataErrorCode = 'CONTEXT_FIELD_MISSING' | 'CONTEXT_MISMATCH' | 'PLAINTEXT_LENGTH' | 'MESSAGE_REFUSED';
 
 /** Data could not be encrypted, or a message is not one that this enclave may open. No plaintext of it is released. */
 export class DataError extends NitroEnclavesError<DataErrorCode> {}

@@ -1,8 +1,9 @@
-import { Duplex, pipeline } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type { NodeMaterialsManager } from '@aws-crypto/client-node';
 import { AlgorithmSuiteIdentifier, buildClient, CommitmentPolicy } from '@aws-crypto/client-node';
 import { NitroEnclavesError } from '@nitro-enclaves/core';
 import { DataError } from '../error.ts';
+import { ContainedStream } from './contained-stream.ts';
 import type { DataContext } from './encryption-context.ts';
 import { ContextBoundMaterials, expectOwnField } from './encryption-context.ts';
 import type { DataKeyOptions } from './materials.ts';
@@ -64,7 +65,7 @@ const sdk: ReturnType<typeof buildClient> = buildClient({
 });
 
 /** Our own errors as they are; all others under one code. */
-function refused(cause: unknown): unknown {
+function refused(cause: unknown): Error {
   if (cause instanceof NitroEnclavesError) return cause;
   return new DataError(
     'MESSAGE_REFUSED',
@@ -80,22 +81,6 @@ function abortable<Result>(work: Promise<Result>, signal: AbortSignal | undefine
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
-}
-
-/** A stream around one of the Encryption SDK's, which emit errors without ending themselves. */
-function contain(make: () => Duplex, explain: (error: unknown) => unknown): Duplex {
-  return Duplex.from(async function* (source: AsyncIterable<Uint8Array>) {
-    const inner = make();
-    try {
-      // Its failures come out of `inner` too, where they are met.
-      pipeline(source, inner, () => undefined);
-      yield* inner;
-    } catch (error) {
-      throw explain(error);
-    } finally {
-      inner.destroy();
-    }
   });
 }
 
@@ -142,17 +127,20 @@ export class DataEncryption {
 
   /**
    * Plaintext in, one message out, with the memory of a few frames whatever the length.
-   * @throws {DataError} `CONTEXT_FIELD_MISSING`. The stream fails with errors of the KMS client as they are.
+   * @throws {DataError} `CONTEXT_FIELD_MISSING`. The stream fails with `PLAINTEXT_LENGTH`, and errors of the KMS client as
+   * they are.
    */
   encryptStream({ context, plaintextLength }: EncryptStreamOptions): Duplex {
     const options = {
       ...this.#encryptOptions(context),
       ...(plaintextLength === undefined ? {} : { plaintextLength }),
     };
-    return contain(
-      () => sdk.encryptStream(this.#materials, options),
-      (error) => error,
-    );
+    return new ContainedStream(sdk.encryptStream(this.#materials, options), {
+      explain: (error) => (error instanceof Error ? error : new Error(String(error))),
+      // Its last frame goes nowhere: only this way does it put its data key away.
+      stop: (inner) => void inner.end().resume(),
+      expectedBytes: plaintextLength,
+    });
   }
 
   /**
@@ -165,13 +153,10 @@ export class DataEncryption {
     const materials = this.#boundTo(options.context);
     const limits = { maxBodySize: this.#maxFrameBytes };
     const isUnverifiedAllowed = options[releaseBeforeSignature] === true;
-    return contain(
-      () =>
-        isUnverifiedAllowed
-          ? sdk.decryptStream(materials, limits)
-          : sdk.decryptUnsignedMessageStream(materials, limits),
-      refused,
-    );
+    const inner = isUnverifiedAllowed
+      ? sdk.decryptStream(materials, limits)
+      : sdk.decryptUnsignedMessageStream(materials, limits);
+    return new ContainedStream(inner, { explain: refused, stop: () => void inner.destroy() });
   }
 
   #encryptOptions(context: DataContext): {
