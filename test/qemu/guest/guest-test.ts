@@ -1,24 +1,43 @@
 import type { Transport } from '@nitro-enclaves/vsock';
+import type { TlsIdentity } from '../traffic/services.ts';
 
-/** Ports of the parent that the tests inside the enclave connect to. */
-export const PARENT_PORT = {
-  /** Settings in, report out. */
-  REPORT: 5000,
-} as const;
+/** Port of the parent on which the tests get their settings, and give their report. */
+export const REPORT_PORT = 5000;
 
-/** What the parent tells the tests, in one line of JSON, before they begin. */
+/** What the parent tells the tests before they begin. */
 export interface GuestSettings {
   /** PCRs as `eif` predicted them from the image and from how it was started, in hexadecimal, by index. */
   predictedPcrs: Readonly<Record<string, string>>;
   /** Module id that the enclave was started with, if the launcher could choose it. */
   moduleId?: string;
+  tls: TlsIdentity;
+  bulkMebibytes: number;
+  connections: number;
+}
+
+/** What goes from the parent to the enclave, a line of JSON each: first the settings, then what came of visits. */
+export type ParentMessage =
+  | { settings: GuestSettings }
+  | { visited: string; figures: string }
+  | { visited: string; error: string };
+
+/** What goes from the enclave to the parent, a line of JSON each. */
+export type GuestMessage = { result: GuestResult } | { visit: string };
+
+/** The parent program, as the tests see it. */
+export interface Parent {
+  readonly settings: GuestSettings;
+  /** How much the traffic scenarios are to do. */
+  readonly load: { certificate: string; bulkMebibytes: number; connections: number };
+  /** Has the parent run a traffic scenario against the enclave. */
+  visit(scenario: string): Promise<string>;
 }
 
 /** What the tests inside the enclave have at hand. */
 export interface GuestContext {
   readonly transport: Transport;
-  /** `undefined` when no parent program answered. */
-  readonly settings: GuestSettings | undefined;
+  /** The parent program; a test that asks for it `needsParent`. */
+  parent(): Parent;
 }
 
 /** A statement about this machine; `run` rejects if it does not hold, and may give figures for the report. */
@@ -29,7 +48,7 @@ export interface GuestTest {
   needsParent?: boolean;
   /** Deadline, in ms; default 60 000. */
   timeout?: number;
-  run(context: GuestContext): Promise<string | undefined | void>;
+  run(context: GuestContext): Promise<string | undefined>;
 }
 
 /** One line of the report. */

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,12 +35,10 @@ function machine({ identity }) {
 }
 
 /**
- * An image running in QEMU's `nitro-enclave` machine under software emulation, and the folder of Unix sockets by which
- * the host reaches it (`unixTransport({ folder, cid: 3 })` is the parent).
+ * An image running in QEMU's `nitro-enclave` machine under software emulation. The host reaches it through a folder of
+ * Unix sockets: `unixTransport({ folder, cid: 3 })` is its parent.
  */
 export class QemuEnclave {
-  /** Folder of sockets. */
-  folder;
   /** Lines of the console so far. */
   console = [];
   /** Resolves when the enclave has ended, by itself or not. */
@@ -52,17 +49,17 @@ export class QemuEnclave {
    * @param {{
    *   rig: { program: string, firmware: string, backend: string },
    *   image: string,
+   *   folder: string,
    *   ports?: readonly number[],
    *   memory?: number,
    *   identity?: { id?: string, 'parent-role'?: string, 'parent-id'?: string },
    *   onConsole?: (line: string) => void,
-   * }} options `ports` are the guest's that the host may connect to; `memory` in MiB.
+   * }} options `folder` holds the sockets, `ports` are the guest's that the host may connect to; `memory` in MiB.
    */
-  static async boot({ rig, image, ports = [], memory = 512, identity = {}, onConsole }) {
+  static async boot({ ports = [], memory = 512, identity = {}, ...options }) {
     const enclave = new QemuEnclave();
-    enclave.folder = await mkdtemp(join(tmpdir(), 'nitro-'));
     try {
-      await enclave.#start({ rig, image, ports, memory, identity, onConsole });
+      await enclave.#start({ ports, memory, identity, ...options });
     } catch (error) {
       await enclave.terminate();
       throw error;
@@ -70,9 +67,9 @@ export class QemuEnclave {
     return enclave;
   }
 
-  async #start({ rig, image, ports, memory, identity, onConsole }) {
-    const control = join(this.folder, 'control');
-    const backend = spawn(rig.backend, [control, this.folder, String(ENCLAVE_CID), ...ports.map(String)], {
+  async #start({ rig, image, folder, ports, memory, identity, onConsole }) {
+    const control = join(folder, 'control');
+    const backend = spawn(rig.backend, [control, folder, String(ENCLAVE_CID), ...ports.map(String)], {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     this.#children.push(backend);
@@ -99,9 +96,8 @@ export class QemuEnclave {
     this.ended = new Promise((resolve) => qemu.once('close', resolve));
   }
 
-  /** Ends it at once, and takes its folder away. */
+  /** Ends it at once. */
   async terminate() {
     for (const child of this.#children.reverse()) await end(child);
-    await rm(this.folder, { recursive: true, force: true });
   }
 }

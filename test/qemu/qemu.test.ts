@@ -1,0 +1,114 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pcr3FromRoleArn, pcr4FromInstanceId, readEif, signEif } from '@nitro-enclaves/eif';
+import { unixTransport, VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GuestResult } from './guest/guest-test.ts';
+import { GUEST_TESTS } from './guest/guest-tests.ts';
+import { startParent } from './parent.ts';
+import { QemuEnclave } from './rig/enclave.mjs';
+import { buildTestImage } from './rig/image.mjs';
+import { prepareRig, rigImpossible } from './rig/rig.mjs';
+import { selfSigned } from './self-signed.ts';
+import { FIRST_PORT, SERVICE, TLS_NAME } from './traffic/services.ts';
+
+const MINUTE = 60_000;
+const PREPARATION = 40 * MINUTE;
+const ENCLAVE_LIFE = 20 * MINUTE;
+
+const INSTANCE_ID = 'i-0123456789abcdef0';
+const MODULE_ID = `${INSTANCE_ID}-enc0123456789abcdef`;
+const ROLE = 'arn:aws:iam::123456789012:role/GuestTests';
+
+/** `NITRO_QEMU_FULL=1`: as much as the machine is to stand; otherwise as much as a slow one does in a few minutes. */
+const FULL = process.env['NITRO_QEMU_FULL'] === '1';
+const BULK_MEBIBYTES = FULL ? 1024 : 128;
+const CONNECTIONS = FULL ? 5000 : 2000;
+
+const impossible = rigImpossible();
+const results = new Map<string, GuestResult>();
+let folder: string;
+let enclave: QemuEnclave;
+let heartbeat = false;
+
+async function buildSignedImage(boot: { kernel: string; modules: readonly string[] }) {
+  const image = join(folder, 'guest-tests.eif');
+  await buildTestImage({ output: image, boot });
+  const { key, certificate } = await selfSigned('signer.test');
+  await signEif(image, { key, certificate });
+  const { pcrs } = await readEif(image);
+  return { image, pcrs };
+}
+
+function expectPcr(pcr: string | undefined): string {
+  if (pcr === undefined) throw new Error('expected a PCR8, since the image is signed');
+  return pcr;
+}
+
+/** The test of the guest called `name`, as if it had run here. */
+function expectPassed(name: string): string {
+  const result = results.get(name);
+  if (result === undefined) {
+    const console = enclave.console.slice(-30).join('\n');
+    throw new Error(`the enclave did not report on this; the end of its console:\n${console}`);
+  }
+  if (result.outcome !== 'passed') throw new Error(`inside the enclave: ${result.outcome}: ${result.detail}`);
+  return result.detail ?? '';
+}
+
+describe.skipIf(impossible !== undefined)(
+  `an enclave in QEMU${impossible === undefined ? '' : `: ${impossible}`}`,
+  () => {
+    beforeAll(async () => {
+      const rig = await prepareRig();
+      folder = await mkdtemp(join(tmpdir(), 'nitro-'));
+      const { image, pcrs } = await buildSignedImage(rig);
+      const settings = {
+        predictedPcrs: {
+          ...{ 0: pcrs.PCR0, 1: pcrs.PCR1, 2: pcrs.PCR2, 8: expectPcr(pcrs.PCR8) },
+          ...{ 3: pcr3FromRoleArn(ROLE), 4: pcr4FromInstanceId(INSTANCE_ID) },
+        },
+        moduleId: MODULE_ID,
+        tls: await selfSigned(TLS_NAME),
+        bulkMebibytes: BULK_MEBIBYTES,
+        connections: CONNECTIONS,
+      };
+      const transport = unixTransport({ folder, cid: VMADDR_CID_PARENT });
+      await using parent = await startParent(transport, settings, (result) => results.set(result.name, result));
+      parent.booted.then(() => {
+        heartbeat = true;
+      });
+      const ports = Object.values(SERVICE).map((offset) => FIRST_PORT.ENCLAVE + offset);
+      const identity = { id: MODULE_ID, 'parent-role': ROLE, 'parent-id': INSTANCE_ID };
+      enclave = await QemuEnclave.boot({ rig, image, folder, ports, memory: 1024, identity });
+      const life = setTimeout(() => enclave.terminate(), ENCLAVE_LIFE);
+      await enclave.ended;
+      clearTimeout(life);
+    }, PREPARATION + ENCLAVE_LIFE);
+
+    afterAll(async () => {
+      await enclave?.terminate();
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+      for (const { name, detail } of results.values()) if (detail !== undefined) console.log(`${name}: ${detail}`);
+    });
+
+    it('tells the parent that it has booted, as nitro-cli expects it', () => {
+      expect(heartbeat, enclave.console.join('\n')).toBe(true);
+    });
+
+    for (const { name } of GUEST_TESTS) {
+      it(name, () => {
+        expectPassed(name);
+      });
+    }
+
+    it('reports on every test, and on nothing else', () => {
+      expect([...results.keys()]).toEqual(GUEST_TESTS.map(({ name }) => name));
+    });
+
+    it('ends by itself when its program has', () => {
+      expect(enclave.console.at(-2) ?? '').toContain('application ended with exit code 0');
+    });
+  },
+);
