@@ -4,8 +4,10 @@ import { KMSClient } from '@aws-sdk/client-kms';
 import type { EmulatedCredentials, EmulatedKms } from '@nitro-enclaves/emulator';
 
 /** The unmodified AWS SDK against an emulated KMS. It does not retry, so that tests see every answer. */
-export function clientOf(kms: EmulatedKms, config: KMSClientConfig = {}): KMSClient {
-  const { endpoint, region, credentials, ca } = kms;
+export function clientOf(
+  { endpoint, region, credentials, ca }: Pick<EmulatedKms, 'endpoint' | 'region' | 'credentials' | 'ca'>,
+  config: KMSClientConfig = {},
+): KMSClient {
   return new KMSClient({
     endpoint,
     region,

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { EmulatedKmsError } from '../error.ts';
 import type { KeySpec, KeyUsage } from '../key-spec.ts';
 import { KEY_SPECS } from '../key-spec.ts';
+import type { StoreOwnership } from './owner.ts';
 import { takeOwnership } from './owner.ts';
 import type { SqliteDatabase, SqliteRow } from './sqlite.ts';
 import { openSqlite } from './sqlite.ts';
@@ -160,13 +161,21 @@ async function openPrepared(file: string): Promise<SqliteDatabase> {
   }
 }
 
+function own(file: string): StoreOwnership {
+  try {
+    return takeOwnership(file);
+  } catch (error) {
+    throw error instanceof EmulatedKmsError ? error : unusable('a place that cannot be written to', error);
+  }
+}
+
 /**
  * Opens or makes a store in one SQLite file. Beside it, for as long as it is open, lies `FILE.owner`.
  * @throws {EmulatedKmsError} `KMS_STORE_IN_USE`, `KMS_STORE_UNUSABLE`
  */
 export async function openSqliteStore(path: string): Promise<KmsStore> {
   const file = resolve(path);
-  const ownership = takeOwnership(file);
+  const ownership = own(file);
   try {
     return storeOver(await openPrepared(file), ownership.release);
   } catch (error) {
