@@ -20,7 +20,9 @@ const COMPILERS = {
 
 const [output = join(folder, 'prebuilt'), ...wanted] = process.argv.slice(2);
 mkdirSync(output, { recursive: true });
-const sources = readdirSync(folder).filter((name) => name.endsWith('.c')).sort();
+const sources = readdirSync(folder)
+  .filter((name) => name.endsWith('.c'))
+  .sort();
 for (const architecture of wanted.length > 0 ? wanted : Object.keys(COMPILERS)) {
   const [compiler, ...flags] = COMPILERS[architecture];
   const arguments_ = [...FLAGS, ...flags, '-o', join(output, `init-${architecture}`), ...sources];

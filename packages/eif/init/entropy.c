@@ -1,6 +1,7 @@
 #include "console.h"
 #include "kernel.h"
 #include "machine.h"
+#include "nsm.h"
 #include "syscall.h"
 #include "text.h"
 
@@ -23,19 +24,17 @@ static void add_entropy(const unsigned char *random) {
 }
 
 void seed_entropy(void) {
-  long fd = syscall(SYS_openat, AT_FDCWD, "/dev/nsm", O_RDWR | O_CLOEXEC);
-  if (fd < 0) {
-    say_error("entropy: no /dev/nsm, the random pool is the kernel's own", fd);
+  unsigned char response[512];
+  int is_open = 0;
+  long length = request_nsm(REQUEST, sizeof REQUEST - 1, response, sizeof response, &is_open);
+  if (!is_open) {
+    say_error("entropy: no /dev/nsm, the random pool is the kernel's own", length);
     return;
   }
-  unsigned char response[512];
-  struct nsm_raw message = {REQUEST, sizeof REQUEST - 1, response, sizeof response};
-  long result = syscall(SYS_ioctl, fd, NSM_IOCTL_RAW, &message);
-  if (result < 0) end_with_error("entropy: GetRandom of the NSM", result);
-  syscall(SYS_close, fd);
+  if (length < 0) end_with_error("entropy: GetRandom of the NSM", length);
   size_t head = sizeof RESPONSE - 1;
   // Anything else would be counted as entropy that it is not.
-  if (message.response_length != head + RANDOM_BYTES || memcmp(response, RESPONSE, head) != 0) {
+  if (length != (long)head + RANDOM_BYTES || memcmp(response, RESPONSE, head) != 0) {
     end_with_error("entropy: expected 256 bytes of the NSM's GetRandom", 0);
   }
   add_entropy(response + head);

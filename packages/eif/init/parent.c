@@ -2,47 +2,16 @@
 
 #include "console.h"
 #include "kernel.h"
+#include "parent-socket.h"
 #include "syscall.h"
 #include "text.h"
 
-enum { PARENT_CID = 3, HEARTBEAT_PORT = 9000, HEARTBEAT = 0xB7, HEARTBEAT_SECONDS = 30, REPORT_SECONDS = 5 };
+enum { HEARTBEAT_PORT = 9000, HEARTBEAT = 0xB7, HEARTBEAT_SECONDS = 30, REPORT_SECONDS = 5 };
 
 static long report_port = -1;
 
-#ifdef PARENT_FOLDER
-// Test builds only: the parent is a folder of Unix sockets, one a port.
-struct sockaddr_un {
-  uint16_t family;
-  char path[108];
-};
-
-static long connect_socket(long port) {
-  struct line path = {{0}, 0};
-  append(&path, PARENT_FOLDER "/");
-  append_number(&path, port);
-  struct sockaddr_un address = {.family = 1};
-  memcpy(address.path, path.text, path.length);
-  long fd = syscall(SYS_socket, 1, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fd;
-  long result = syscall(SYS_connect, fd, &address, sizeof address);
-  return result < 0 ? result : fd;
-}
-#else
-static long connect_socket(long port) {
-  struct sockaddr_vm address = {.family = AF_VSOCK, .port = (uint32_t)port, .cid = PARENT_CID};
-  long fd = syscall(SYS_socket, AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fd;
-  long result;
-  do {
-    result = syscall(SYS_connect, fd, &address, sizeof address);
-  } while (result == -EINTR);
-  if (result < 0) syscall(SYS_close, fd);
-  return result < 0 ? result : fd;
-}
-#endif
-
 static long connect_parent(long port, int seconds) {
-  long fd = connect_socket(port);
+  long fd = connect_parent_socket(port);
   if (fd < 0) return fd;
   struct timeval limit = {seconds, 0};
   syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
