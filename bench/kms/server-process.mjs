@@ -1,0 +1,13 @@
+// The emulated KMS, in a process of its own: its work must not count as the client's. Tells its parent process where it is.
+import { createNitroPki, startEmulatedKms } from '@nitro-enclaves/emulator';
+
+const { seed, region } = JSON.parse(process.argv[2]);
+const pki = await createNitroPki({ seed, region });
+const kms = await startEmulatedKms({
+  region,
+  attestation: { roots: [pki.rootCertificate] },
+  keys: [{ alias: 'alias/bench' }],
+});
+const { host, port, ca, credentials } = kms;
+process.send({ host, port, ca, credentials });
+process.once('disconnect', () => process.exit());
