@@ -5,7 +5,15 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { prebuilt, rebuild, SHIPPED_INIT, TestEnclave, whyNoEnclave, whyNoRebuild } from './init/enclave.ts';
+import {
+  prebuilt,
+  rebuild,
+  SHIPPED_INIT,
+  TestEnclave,
+  whyNoAarch64,
+  whyNoEnclave,
+  whyNoRebuild,
+} from './init/enclave.ts';
 
 describe('the committed init', () => {
   for (const architecture of ['x86_64', 'aarch64']) {
@@ -147,6 +155,30 @@ describe.skipIf(reason !== undefined)(`the init, as process 1${reason ? ` [${rea
       }
     });
   });
+
+  const noAarch64 = whyNoAarch64();
+  it.skipIf(noAarch64 !== undefined)(
+    `for aarch64 does the same, as far as an emulator shows${noAarch64 ? ` [${noAarch64}]` : ''}`,
+    async () => {
+      const probe = ['heartbeat=0', 'exec=/probe', 'arg=probe'];
+      const expected = [
+        [
+          ['arg=describe', 'arg=line\nbreak', 'env=A=x\ny', 'workdir=/srv', 'uid=1000', 'group=44'],
+          /arg=line\nbreak\nenv=A=x\ny\ncwd=\/srv\nuid=1000\ngid=0\ngroup=44\n/,
+        ],
+        [['arg=exit', 'arg=42'], /application ended with exit code 42\n/],
+        [['arg=die', 'arg=11'], /application ended by signal 11\n/],
+        [['arg=signals'], /signal=15\nsignal=2\nsignal=1\nsignal=10\nsignal=12\nsignal=3\n/],
+        [['arg=orphans'], /zombies=0\n/],
+        [['arg=leave'], /left over got=15\n/],
+      ] as const;
+      for (const [records, output] of expected) {
+        enclave.prepareAarch64();
+        const ended = await enclave.run([...probe, ...records]);
+        expect(ended.stdout + ended.console).toMatch(output);
+      }
+    },
+  );
 
   describe('with a parent', () => {
     let servers: Server[] = [];

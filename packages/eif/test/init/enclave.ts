@@ -32,6 +32,14 @@ export function whyNoEnclave(): string | undefined {
   return undefined;
 }
 
+const EMULATOR = '/usr/bin/qemu-aarch64-static';
+
+/** Why the aarch64 init cannot be run on this x86_64 machine; `undefined` when it can. */
+export function whyNoAarch64(): string | undefined {
+  if (process.arch !== 'x64') return 'needs an x86_64 machine';
+  return existsSync(EMULATOR) ? undefined : 'needs qemu-aarch64-static (apt-get install qemu-user-static)';
+}
+
 /** What an init in namespaces of its own has left behind. */
 export interface EndedEnclave {
   readonly stdout: string;
@@ -69,6 +77,12 @@ export class TestEnclave {
     copyFileSync(join(this.folder, 'probe'), join(this.root, 'rootfs/probe'));
   }
 
+  /** As {@link TestEnclave.prepare}, with the shipped init for aarch64, which an emulator will run. */
+  prepareAarch64(): void {
+    this.prepare(prebuilt('aarch64'));
+    copyFileSync(EMULATOR, join(this.root, 'emulator'));
+  }
+
   /** Writes settings as the builder does, and runs the init to its end. */
   async run(records: readonly string[], boot: readonly string[] = []): Promise<EndedEnclave> {
     writeFileSync(join(this.root, 'app.conf'), records.map((record) => `${record}\0`).join(''));
@@ -84,7 +98,8 @@ export class TestEnclave {
       '--propagation',
       'private',
     ];
-    const child = spawn('unshare', [...namespaces, 'chroot', this.root, '/init'], {
+    const init = existsSync(join(this.root, 'emulator')) ? ['/emulator', '/init'] : ['/init'];
+    const child = spawn('unshare', [...namespaces, 'chroot', this.root, ...init], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const output = { stdout: '', console: '' };
