@@ -3,7 +3,7 @@ import { NativeUnavailableError } from './error.ts';
 
 /**
  * What the C sources export. Numbers below zero are `-errno`. A descriptor given to `connect` or `listen` belongs to
- * the addon from then on; one that it reports belongs to whoever is told.
+ * the addon from then on; one that it reports belongs to whoever is told, once told.
  */
 export interface Addon {
   /** Starts the epoll thread; everything that takes time is reported to `report`. Once, before all that returns an id. */
@@ -12,6 +12,8 @@ export interface Addon {
   hold(on: boolean): void;
   socket(family: number): number;
   close(descriptor: number): number;
+  /** Takes over a descriptor that is being reported. Until that, or `close`, it is closed if the report is cut short. */
+  keep(descriptor: number): void;
   /** Moves `from` to the number `onto`, whatever was open there. `from` stays open. */
   duplicate(from: number, onto: number): number;
   bind(descriptor: number, name: Uint8Array): number;

@@ -47,10 +47,22 @@ static napi_value bytes_value(napi_env env, const void *bytes, uint32_t length)
 	return array;
 }
 
-static void call_report(napi_env env, napi_value function, struct report *report)
+static void rethrow(napi_env env)
+{
+	bool pending = false;
+	napi_value error;
+
+	/* Older Node swallows what a callback throws (DEP0168). */
+	if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
+	    napi_get_and_clear_last_exception(env, &error) == napi_ok)
+		napi_fatal_exception(env, error);
+}
+
+static void call_report(napi_env env, napi_value function, struct channel *channel, struct report *report)
 {
 	napi_value arguments[4], receiver;
 	size_t count = 2;
+	int32_t left;
 
 	napi_get_undefined(env, &receiver);
 	napi_create_uint32(env, report->id, &arguments[0]);
@@ -61,13 +73,13 @@ static void call_report(napi_env env, napi_value function, struct report *report
 		arguments[count++] = bytes_value(env, report->peer.bytes, report->peer.length);
 		arguments[count++] = bytes_value(env, report->local.bytes, report->local.length);
 	}
-	if (napi_call_function(env, receiver, function, count, arguments, NULL) == napi_pending_exception) {
-		napi_value error;
-
-		/* Older Node swallows what a callback throws (DEP0168). */
-		napi_get_and_clear_last_exception(env, &error);
-		napi_fatal_exception(env, error);
-	}
+	channel->undelivered = report->descriptor;
+	if (napi_call_function(env, receiver, function, count, arguments, NULL) == napi_ok)
+		return;
+	left = channel->undelivered;
+	if (left >= 0)
+		SYSCALL(close, left, 0, 0, 0, 0, 0);
+	rethrow(env);
 }
 
 static void deliver(napi_env env, napi_value function, void *context, void *data)
@@ -81,7 +93,7 @@ static void deliver(napi_env env, napi_value function, void *context, void *data
 		report_discard(report);
 		return;
 	}
-	call_report(env, function, report);
+	call_report(env, function, channel, report);
 	report_destroy(report);
 	if (last_of_batch && channel->reactor != NULL)
 		reactor_resume(channel->reactor, id);

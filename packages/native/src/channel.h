@@ -39,6 +39,11 @@ struct channel {
 	uint32_t references;
 	napi_threadsafe_function function; /* NULL once closed */
 	struct reactor *reactor;	   /* NULL before it starts */
+	/*
+	 * The descriptor that is being reported, until JavaScript has closed or kept it; -1 for none. A worker may be
+	 * stopped before the report, or in the midst of it, and then nobody would close it.
+	 */
+	int32_t undelivered;
 };
 
 struct channel *channel_create(napi_env env, napi_value report);

@@ -26,13 +26,15 @@ export interface SystemError extends NodeJS.ErrnoException {
   syscall: string;
 }
 
+/** For the few that `getSystemErrorName` does not know. */
 const NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.errno).map(([name, number]): [number, string] => [number, name]),
 );
 
 /** The kernel's name of `-errno`, such as `ECONNREFUSED`. */
 export function errnoName(errno: number): string {
-  return NAMES.get(-errno) ?? getSystemErrorName(errno);
+  const name = getSystemErrorName(errno);
+  return name.startsWith('E') ? name : (NAMES.get(-errno) ?? name);
 }
 
 /** The error of `syscall` that returned `errno` (negative). */

@@ -9,6 +9,7 @@ export {
   connectSocket,
   duplicateSocket,
   getSocketOption,
+  keepSocket,
   listenSocket,
   localCid,
   localName,

@@ -107,11 +107,29 @@ static napi_value open_socket(napi_env env, napi_callback_info info)
 	return number(env, SYSCALL(socket, integer(env, values[0]), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, 0, 0, 0));
 }
 
+static void keep_descriptor(napi_env env, int64_t descriptor)
+{
+	struct channel *channel = instance_of(env)->channel;
+
+	if (channel != NULL && channel->undelivered == descriptor)
+		channel->undelivered = -1;
+}
+
+static napi_value keep(napi_env env, napi_callback_info info)
+{
+	napi_value values[ARGUMENTS_MAX];
+
+	arguments(env, info, values);
+	keep_descriptor(env, integer(env, values[0]));
+	return NULL;
+}
+
 static napi_value close_descriptor(napi_env env, napi_callback_info info)
 {
 	napi_value values[ARGUMENTS_MAX];
 
 	arguments(env, info, values);
+	keep_descriptor(env, integer(env, values[0]));
 	return number(env, SYSCALL(close, integer(env, values[0]), 0, 0, 0, 0, 0));
 }
 
@@ -386,6 +404,7 @@ NAPI_MODULE_INIT()
 		METHOD("start", start),
 		METHOD("hold", hold),
 		METHOD("socket", open_socket),
+		METHOD("keep", keep),
 		METHOD("close", close_descriptor),
 		METHOD("duplicate", duplicate),
 		METHOD("bind", bind_socket),

@@ -16,6 +16,14 @@ export function closeSocket(descriptor: number): void {
   expectSuccess('close', addon().close(descriptor));
 }
 
+/**
+ * To be called with a descriptor that has just been reported before anything but `closeSocket` may come to close it. All
+ * others are closed by the addon should their worker be stopped at that very moment.
+ */
+export function keepSocket(descriptor: number): void {
+  addon().keep(descriptor);
+}
+
 /** Makes `onto` another number of the socket `from`, in place of what was open there. Both stay open. */
 export function duplicateSocket(from: number, onto: number): void {
   expectSuccess('dup3', addon().duplicate(from, onto));

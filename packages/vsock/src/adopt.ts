@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { closeSocket, duplicateSocket, localName, openSocket } from '@nitro-enclaves/native';
+import { closeSocket, duplicateSocket, keepSocket, localName, openSocket } from '@nitro-enclaves/native';
 import { CoalescingSocket } from './coalescing-socket.ts';
 import { nameFamily } from './socket-family.ts';
 
@@ -75,6 +75,7 @@ function openOnPipe(decoy: Socket, descriptor: number, options: AdoptOptions): S
   const handle: unknown = Reflect.construct(Pipe, [PIPE_SOCKET]);
   const open: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'open') : undefined;
   if (typeof open !== 'function') throw unadoptable(descriptor);
+  keepSocket(descriptor);
   const refused: unknown = Reflect.apply(open, handle, [descriptor]);
   if (typeof refused === 'number' && refused !== 0) throw unadoptable(descriptor);
   // `handle` is an option of net.Socket that its types do not know.

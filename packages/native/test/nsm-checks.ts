@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { openNsmDevice } from '@nitro-enclaves/native';
+import type { Check } from './check.ts';
+import { descriptorCount, until } from './check.ts';
+
+/** How requests ended, one after the other: the codes of their errors. */
+async function codes(requests: readonly Promise<Uint8Array>[]): Promise<unknown[]> {
+  const outcomes = await Promise.allSettled(requests);
+  return outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'answered'));
+}
+
+/** The NSM device where there is none: what a real one answers is tested inside an enclave. */
+export const nsmChecks: readonly Check[] = [
+  {
+    name: 'an NSM that is not there is ENOENT, with its path',
+    run: async () => {
+      assert.throws(() => openNsmDevice('/nonexistent/nsm'), {
+        code: 'ENOENT',
+        syscall: 'open',
+        path: '/nonexistent/nsm',
+        message: 'open ENOENT /nonexistent/nsm',
+      });
+    },
+  },
+  {
+    name: 'what is no NSM answers ENOTTY, request after request',
+    run: async () => {
+      const device = openNsmDevice('/dev/null');
+      const requests = Array.from({ length: 20 }, () => device.request(Uint8Array.of(1)));
+      assert.deepEqual(await codes(requests), Array(20).fill('ENOTTY'));
+      await assert.rejects(device.request(Uint8Array.of(1)), {
+        code: 'ENOTTY',
+        syscall: 'ioctl',
+        message: 'ioctl ENOTTY',
+      });
+      await device.close();
+    },
+  },
+  {
+    name: 'a request that is too long is EMSGSIZE before the driver sees it',
+    run: async () => {
+      const device = openNsmDevice('/dev/null');
+      await assert.rejects(device.request(new Uint8Array(4097)), { code: 'EMSGSIZE' });
+      await assert.rejects(device.request(new Uint8Array(4096)), { code: 'ENOTTY' });
+      await device.close();
+    },
+  },
+  {
+    name: 'a request that is aborted rejects at once, one that waits is never sent',
+    run: async () => {
+      const device = openNsmDevice('/dev/null');
+      await assert.rejects(device.request(Uint8Array.of(1), { signal: AbortSignal.abort() }), { name: 'AbortError' });
+      const stop = new AbortController();
+      const requests = Array.from({ length: 3 }, () => device.request(Uint8Array.of(1), { signal: stop.signal }));
+      stop.abort();
+      assert.deepEqual(await codes(requests), Array(3).fill('ABORT_ERR'));
+      await assert.rejects(device.request(Uint8Array.of(1)), { code: 'ENOTTY' });
+      await device.close();
+    },
+  },
+  {
+    name: 'closing waits for the request under way, and refuses the others with EBADF',
+    run: async () => {
+      const device = openNsmDevice('/dev/null');
+      const outcomes = codes([device.request(Uint8Array.of(1)), device.request(Uint8Array.of(1))]);
+      const closing = device.close();
+      assert.deepEqual(await outcomes, ['ENOTTY', 'EBADF']);
+      await closing;
+      await device.close();
+      await assert.rejects(device.request(Uint8Array.of(1)), { code: 'EBADF' });
+    },
+  },
+  {
+    name: 'devices leave no descriptor behind',
+    run: async () => {
+      const use = async (): Promise<void> => {
+        const device = openNsmDevice('/dev/null');
+        await assert.rejects(device.request(Uint8Array.of(1)), { code: 'ENOTTY' });
+        await device.close();
+      };
+      await use();
+      const before = descriptorCount();
+      for (let round = 0; round < 200; round += 1) await use();
+      await until(() => descriptorCount() <= before);
+    },
+  },
+];
