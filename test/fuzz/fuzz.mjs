@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { TARGETS } from './targets.mjs';
+import { TARGET_NAMES } from './targets.mjs';
 
 /** An input that takes longer is a hang: a decoder takes well under a millisecond. Wide, for a busy machine. */
 const HANG_MILLISECONDS = 10_000;
@@ -29,11 +29,11 @@ function readArguments() {
   const [first, ...others] = positionals;
   const timed = first !== undefined && /^[\d.]+$/.test(first);
   const names = timed || first === undefined ? others : [first, ...others];
-  for (const name of names.filter((name) => !(name in TARGETS))) {
-    console.error(`expected targets of ${Object.keys(TARGETS).join(', ')}; found ${name}`);
+  for (const name of names.filter((name) => !TARGET_NAMES.includes(name))) {
+    console.error(`expected targets of ${TARGET_NAMES.join(', ')}; found ${name}`);
     process.exit(2);
   }
-  const chosen = names.length > 0 ? names : Object.keys(TARGETS);
+  const chosen = names.length > 0 ? names : TARGET_NAMES;
   const seconds = readNumber(timed ? first : '60', 'seconds');
   return {
     chosen,

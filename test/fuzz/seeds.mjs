@@ -2,10 +2,16 @@
 import { createNitroPki, issueAttestationDocument } from '@nitro-enclaves/emulator';
 
 const MODULE_ID = 'i-1234567890abcdef0-enc0123456789abcdef';
-const NOW = Date.UTC(2026, 0, 1, 12);
+/** When the documents are made and verified, in ms since the epoch. */
+export const NOW = Date.UTC(2026, 0, 1, 12);
 
 function createPki() {
   return createNitroPki({ seed: 'fuzz', clock: () => NOW });
+}
+
+/** The root certificate, DER. */
+export async function emulatedRoot() {
+  return (await createPki()).rootCertificate;
 }
 
 /** The certificates of one chain, from the root to the leaf. */

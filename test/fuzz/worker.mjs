@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import { mutate } from './mutate.mjs';
 import { Random } from './random.mjs';
-import { TARGETS } from './targets.mjs';
+import { loadTarget } from './targets.mjs';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
@@ -14,22 +14,23 @@ const collectGarbage = runInNewContext('gc');
 const LARGEST_CORPUS = 2000;
 
 const { name, seed, count, milliseconds, progress, input } = workerData;
-const target = TARGETS[name];
+const target = await loadTarget(name);
 const runs = new Int32Array(progress);
 const shared = new Uint8Array(input);
 const longest = Math.min(target.longest ?? 16_384, shared.length);
 
+/** Without the corpus, which is ours. */
 function memoryInUse() {
   collectGarbage();
   const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
+  return heapUsed + external - corpus.reduce((bytes, input) => bytes + input.length, 0);
 }
 
 /** What an input showed: a new one is worth spoiling further. */
 async function outcomeOf(bytes) {
   try {
-    await target.run(bytes);
-    return 'accepted';
+    const outcome = await target.run(bytes);
+    return typeof outcome === 'string' ? outcome : 'accepted';
   } catch (error) {
     if (!target.errors.some((allowed) => error instanceof allowed)) throw error;
     return `${error.code} ${error.path ?? ''} ${Math.min(error.offset ?? 0, 1024)}`;

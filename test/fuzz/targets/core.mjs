@@ -151,7 +151,8 @@ function checkCertificate(bytes) {
   decodeEcdsaSignature(certificate.signature, 48);
 }
 
-export const CBOR_AND_DER_TARGETS = {
+/** @type {Readonly<Record<string, import('../targets.mjs').FuzzTarget>>} */
+export const TARGETS = {
   cbor: { seeds: cborSeeds, run: checkCbor, errors: [CborError], tokens: CBOR_TOKENS, longest: 4096 },
   cose: { seeds: emulatedDocuments, run: checkCose, errors: [CborError, CoseError], tokens: CBOR_TOKENS },
   der: { seeds: emulatedChain, run: walkDer, errors: [DerError], tokens: DER_TOKENS, longest: 4096 },
