@@ -15,10 +15,11 @@ function readAll(socket: VsockSocket): Promise<string> {
 }
 
 /** Connects as soon as the application listens. */
-async function connectWhenUp({ transport }: Emulator, cid: number): Promise<VsockSocket> {
+async function connectWhenUp(emulator: Emulator, cid: number): Promise<VsockSocket> {
   for (;;) {
+    if (!emulator.enclaves.some((enclave) => enclave.cid === cid)) throw new Error('the enclave has ended');
     try {
-      return await transport.connect({ cid, port: 5000, allowHalfOpen: false });
+      return await emulator.transport.connect({ cid, port: 5000, allowHalfOpen: false });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
       await delay(20);

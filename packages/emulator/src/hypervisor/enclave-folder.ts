@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { EnclaveIdentityFile } from '../enclave/place.ts';
 import { placeIn } from '../enclave/place.ts';
@@ -25,10 +25,28 @@ export async function createEnclaveFolder(
   return { place, image: join(emulatorFolder, `image-${cid}`) };
 }
 
+/** Folders of an image may be read-only, which keeps everybody but root from emptying them. */
+async function makeWritable(folder: string): Promise<void> {
+  await chmod(folder, 0o700);
+  const entries = await readdir(folder, { withFileTypes: true });
+  for (const entry of entries) if (entry.isDirectory()) await makeWritable(join(folder, entry.name));
+}
+
+/** Removes a folder with all that is in it, whatever the modes; one that is not there is removed already. */
+async function removeTree(folder: string): Promise<void> {
+  try {
+    await rm(folder, { recursive: true, force: true });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EACCES')) throw error;
+    await makeWritable(folder);
+    await rm(folder, { recursive: true });
+  }
+}
+
 /** Takes away what an enclave leaves: its folder, its image, and sockets that it did not live to close. */
 export async function removeEnclaveFolder(emulatorFolder: string, cid: number, folder: EnclaveFolder): Promise<void> {
   await rm(folder.place, { recursive: true, force: true });
-  await rm(folder.image, { recursive: true, force: true });
+  await removeTree(folder.image);
   const sockets = join(emulatorFolder, 'vsock');
   const left = (await readdir(sockets)).filter((name) => name.startsWith(`${cid}.`));
   await Promise.all(left.map((name) => rm(join(sockets, name), { force: true })));

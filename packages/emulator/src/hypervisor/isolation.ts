@@ -50,11 +50,11 @@ const PLACE_IN_ROOT = '/run/nitro-enclaves';
 /** Brings up the loopback interface where there is a tool for it, as our init does in an image. */
 const LOOPBACK = 'ip link set lo up 2>/dev/null';
 
-/** $1: the enclave's folder, $2: the folder of sockets, $3: the root, $4: unshare, $5: the working directory. */
+/** $1: the enclave's folder, $2: the folder of sockets, $3: the root; then what to run, for env. */
 const ENTER_ROOT = `set -e
 ${LOOPBACK} || true
-place=$1 sockets=$2 root=$3 unshare=$4 directory=$5
-shift 5
+place=$1 sockets=$2 root=$3
+shift 3
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
@@ -62,7 +62,7 @@ mount -t tmpfs -o mode=0755 tmpfs "$root/run"
 mkdir -p "$root${PLACE_IN_ROOT}/enclave" "$root${PLACE_IN_ROOT}/vsock"
 mount --bind "$place" "$root${PLACE_IN_ROOT}/enclave"
 mount --bind "$sockets" "$root${PLACE_IN_ROOT}/vsock"
-exec env -i "$unshare" --root="$root" --wd="$directory" -- env -i "$@"`;
+exec env -i "$@"`;
 
 const KEEP_ROOT = `${LOOPBACK}
 exec env -i "$@"`;
@@ -89,10 +89,12 @@ function withParentDeath(plan: SpawnPlan): SpawnPlan {
 
 function planInRoot(program: Program, root: string, folders: EnclaveFolders, unshare: string): SpawnPlan {
   const { place, sockets } = folders;
-  const script = ['/bin/sh', '-c', ENTER_ROOT, 'sh', place, sockets, root, unshare, program.workingDirectory];
+  const script = ['/bin/sh', '-c', ENTER_ROOT, 'sh', place, sockets, root];
+  // The environment is set before the root changes: the image need not have a program for it.
+  const changeRoot = [unshare, `--root=${root}`, `--wd=${program.workingDirectory}`, '--'];
   return {
     file: unshare,
-    arguments: [...NAMESPACES, '--', ...script, ...program.environment, ...program.command],
+    arguments: [...NAMESPACES, '--', ...script, ...program.environment, ...changeRoot, ...program.command],
     environment: { PATH: TOOLS_PATH },
   };
 }
