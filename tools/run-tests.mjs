@@ -3,14 +3,17 @@
 // Ends with one line of counts over everything, whatever failed.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { closingLine, recordCounts, sumCounts } from './counts.mjs';
 import { installDebianPackages } from './debian-packages.mjs';
 import { binaryFolder, chosenLines } from './node-lines.mjs';
 import { ROOT, run } from './run.mjs';
 
-/** Tests whose subject is not Node's version: a browser, a guest, the packed packages, the tools. */
-const SAME_ON_EVERY_LINE = ['test/browser/**', 'test/qemu/**', 'test/package/**', 'test/tools/**', '**/*.soak.test.ts'];
+/**
+ * Tests that want the machine for themselves, and whose subject is not Node's version: a browser, a guest, the packed
+ * packages, long soaks. They run one file after the other, and once.
+ */
+const HEAVY = ['test/browser/', 'test/package/', 'test/qemu/', 'test/fuzz/', 'soak.test.ts'];
 
 const VITEST = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
 const filters = process.argv.slice(2);
@@ -45,26 +48,32 @@ async function program(command, ...args) {
   return (await run(command, args)).status;
 }
 
-async function testOnLine(line) {
-  const bin = await binaryFolder(line);
+/** The ordinary tests, under the `node` program of the folder `bin`. */
+async function testOrdinary(bin) {
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
-  const excluded = SAME_ON_EVERY_LINE.flatMap((pattern) => ['--exclude', pattern]);
+  const excluded = HEAVY.flatMap((pattern) => ['--exclude', pattern.endsWith('/') ? `${pattern}**` : `**/*${pattern}`]);
   return (await run(join(bin, 'node'), [VITEST, 'run', ...excluded], { env })).status;
 }
 
-await countedPart('build', () => program('pnpm', '--silent', 'build'));
-if (filters.length === 0) {
-  await part('Debian packages', async () => {
-    const problem = await installDebianPackages('chromium');
-    if (problem !== undefined) console.log(`tests in the browser will be skipped: ${problem}`);
-    return 0;
-  });
+async function installForBrowser() {
+  const problem = await installDebianPackages('chromium');
+  if (problem !== undefined) console.log(`tests in the browser will be skipped: ${problem}`);
+  return 0;
+}
+
+async function testEverything() {
+  await part('Debian packages', installForBrowser);
   await part('check', () => program(process.execPath, 'tools/check.mjs'));
+  await part(`tests on Node ${process.versions.node}`, () => testOrdinary(dirname(process.execPath)));
+  await part('heavy tests', () => program(process.execPath, VITEST, 'run', '--no-file-parallelism', ...HEAVY));
+  for (const line of chosenLines()) {
+    await part(`tests on Node ${line}`, async () => testOrdinary(await binaryFolder(line)));
+  }
 }
-await part(`tests on Node ${process.versions.node}`, () => program(process.execPath, VITEST, 'run', ...filters));
-if (filters.length === 0) {
-  for (const line of chosenLines()) await part(`tests on Node ${line}`, () => testOnLine(line));
-}
+
+await countedPart('build', () => program('pnpm', '--silent', 'build'));
+if (filters.length === 0) await testEverything();
+else await part(`tests on Node ${process.versions.node}`, () => program(process.execPath, VITEST, 'run', ...filters));
 
 const total = sumCounts(process.env.TEST_COUNTS);
 rmSync(folder, { recursive: true });
