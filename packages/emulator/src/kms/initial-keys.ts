@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { partitionOf } from './arn.ts';
 import { EmulatedKmsError } from './error.ts';
-import { generateMaterial } from './key-material.ts';
+import { generateMaterial, isMaterialOf } from './key-material.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { KeySpec, KeyUsage } from './key-spec.ts';
 import { KEY_SPECS } from './key-spec.ts';
@@ -23,6 +23,8 @@ export interface InitialKey {
   readonly keyUsage?: KeyUsage;
   readonly description?: string;
   readonly tags?: Readonly<Record<string, string>>;
+  /** The key itself, for tests that need the same one each time: 32 bytes for AES, PKCS #8 (DER) for pairs. Default: fresh. */
+  readonly material?: Uint8Array;
 }
 
 function expectUsage({ keySpec = 'SYMMETRIC_DEFAULT', keyUsage }: InitialKey): KeyUsage {
@@ -30,6 +32,12 @@ function expectUsage({ keySpec = 'SYMMETRIC_DEFAULT', keyUsage }: InitialKey): K
   const usage = [first, ...others].find((one) => keyUsage === undefined || one === keyUsage);
   if (usage !== undefined) return usage;
   throw new EmulatedKmsError('KMS_OPTION', `expected a use that ${keySpec} has, found ${keyUsage}`);
+}
+
+/** A copy: the ring zeroes its keys when they are deleted. */
+function expectMaterial(material: Uint8Array, keySpec: KeySpec): Uint8Array {
+  if (isMaterialOf(material, keySpec)) return Uint8Array.from(material);
+  throw new EmulatedKmsError('KMS_OPTION', `expected material of the spec ${keySpec}`);
 }
 
 function policyTextOf({ policy }: InitialKey, { place }: KeyRing): string {
@@ -64,7 +72,8 @@ export async function ensureInitialKeys(keys: KeyRing, initial: readonly Initial
     if (isThere(key, keys)) continue;
     const { keyId = randomUUID(), keySpec = 'SYMMETRIC_DEFAULT', description = '', tags = {}, alias } = key;
     const [keyUsage, policy] = [expectUsage(key), policyTextOf(key, keys)];
-    const material = await generateMaterial(keySpec);
+    const material =
+      key.material === undefined ? await generateMaterial(keySpec) : expectMaterial(key.material, keySpec);
     keys.save({
       keyId,
       keySpec,

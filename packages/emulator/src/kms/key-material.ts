@@ -40,6 +40,30 @@ export function privateKeyOf(material: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.from(material), format: 'der', type: 'pkcs8' });
 }
 
+function shapeOf(material: Uint8Array): { modulusLength?: number | undefined; namedCurve?: string | undefined } {
+  try {
+    return privateKeyOf(material).asymmetricKeyDetails ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** OpenSSL's names of the curves. */
+const CURVE_NAMES = {
+  'P-256': 'prime256v1',
+  'P-384': 'secp384r1',
+  'P-521': 'secp521r1',
+  secp256k1: 'secp256k1',
+} as const;
+
+/** Whether `material` can be that of a key of `spec`. */
+export function isMaterialOf(material: Uint8Array, spec: KeySpec): boolean {
+  const { shape } = KEY_SPECS[spec];
+  if (shape.type === 'aes') return material.length === AES_KEY_BYTES;
+  const { modulusLength, namedCurve } = shapeOf(material);
+  return shape.type === 'rsa' ? modulusLength === shape.modulusLength : namedCurve === CURVE_NAMES[shape.namedCurve];
+}
+
 /** SubjectPublicKeyInfo (DER) of the material of a key that is not symmetric. */
 export function publicKeyOf(material: Uint8Array): Uint8Array {
   return createPublicKey(privateKeyOf(material)).export({ type: 'spki', format: 'der' });
