@@ -15,6 +15,9 @@
 /* How long a listener pauses when there is no descriptor or memory for a connection. */
 #define EXHAUSTED_PAUSE_MS 100
 
+/* What no watch has as its id. */
+#define WAKEUP 0
+
 enum kind { CONNECT, LISTEN };
 
 struct watch {
@@ -79,11 +82,18 @@ static void forget(struct reactor *reactor, struct watch *watch)
 	free(watch);
 }
 
+/* Not left to the closing of the descriptor: while there are duplicates, that takes nothing out of an epoll. */
+static void unarm(struct reactor *reactor, const struct watch *watch)
+{
+	SYSCALL(epoll_ctl, reactor->epoll, EPOLL_CTL_DEL, watch->descriptor, NULL, 0, 0);
+}
+
 /* Closed before it is reported: whoever hears of it may use the port. */
 static void give_up(struct reactor *reactor, struct watch *watch, int32_t error)
 {
 	uint32_t id = watch->id;
 
+	unarm(reactor, watch);
 	close_descriptor(watch->descriptor);
 	forget(reactor, watch);
 	report(reactor, id, error);
@@ -98,7 +108,8 @@ static void set_deadline(struct reactor *reactor, struct watch *watch, int64_t d
 
 static int32_t arm(struct reactor *reactor, struct watch *watch, int operation)
 {
-	struct epoll_event event = {.events = EPOLLONESHOT, .data = (uint64_t)(uintptr_t)watch};
+	/* The id, not the watch: an event may come from a duplicate that outlives it, as a child holds before it execs. */
+	struct epoll_event event = {.events = EPOLLONESHOT, .data = watch->id};
 
 	event.events |= watch->kind == CONNECT ? EPOLLOUT : EPOLLIN;
 	return SYSCALL(epoll_ctl, reactor->epoll, operation, watch->descriptor, &event, 0, 0);
@@ -111,7 +122,7 @@ static void connected(struct reactor *reactor, struct watch *watch)
 	int32_t descriptor = watch->descriptor;
 	uint32_t id = watch->id;
 
-	SYSCALL(epoll_ctl, reactor->epoll, EPOLL_CTL_DEL, descriptor, NULL, 0, 0);
+	unarm(reactor, watch);
 	forget(reactor, watch);
 	report(reactor, id, descriptor);
 }
@@ -304,11 +315,13 @@ static int32_t patience(const struct reactor *reactor)
 
 static void handle(struct reactor *reactor, const struct epoll_event *event)
 {
-	struct watch *watch = (struct watch *)(uintptr_t)event->data;
+	struct watch *watch = *find(reactor, event->data);
 	uint64_t count;
 
-	if (watch == NULL)
+	if (event->data == WAKEUP)
 		SYSCALL(read, reactor->wakeup, &count, sizeof count, 0, 0, 0);
+	else if (watch == NULL)
+		return;
 	else if (watch->kind == CONNECT)
 		finish_connect(reactor, watch);
 	else
@@ -324,7 +337,6 @@ static void *run(void *argument)
 	while (!__atomic_load_n(&reactor->stopping, __ATOMIC_ACQUIRE)) {
 		long count = SYSCALL(epoll_pwait, reactor->epoll, events, EVENTS_AT_ONCE, patience(reactor), NULL, 8);
 
-		/* In this order: a command may free what an event points to, never the other way round. */
 		for (long index = 0; index < count; index++)
 			handle(reactor, &events[index]);
 		obey_all(reactor);
@@ -410,7 +422,7 @@ static void reactor_free(struct reactor *reactor)
 
 static int32_t open_descriptors(struct reactor *reactor)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data = 0};
+	struct epoll_event event = {.events = EPOLLIN, .data = WAKEUP};
 
 	reactor->epoll = SYSCALL(epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0);
 	reactor->wakeup = SYSCALL(eventfd2, 0, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
