@@ -3,10 +3,12 @@ import { NitroEnclavesError } from '@nitro-enclaves/core';
 import { Command, CommanderError } from 'commander';
 import { registerAttestation } from './attestation/commands.ts';
 import type { CommandContext } from './command-context.ts';
+import { registerDoctor } from './doctor/register.ts';
 import { registerEif } from './eif/register.ts';
 import type { ExitCode } from './exit-code.ts';
 import { EXIT_CODE } from './exit-code.ts';
 import { registerKmsPolicy } from './kms-policy/register.ts';
+import { registerNsm } from './nsm/register.ts';
 import { registerPcr } from './pcr/register.ts';
 
 /** The version of this package: the folder above is its own both in the tree and installed. */
@@ -16,7 +18,14 @@ const { version }: { version: string } = JSON.parse(readFileSync(new URL('../pac
 export type RegisterCommands = (program: Command, context: CommandContext) => void;
 
 /** Every area's commands, in the order in which `--help` lists them. */
-const AREAS: readonly RegisterCommands[] = [registerAttestation, registerEif, registerPcr, registerKmsPolicy];
+const AREAS: readonly RegisterCommands[] = [
+  registerAttestation,
+  registerEif,
+  registerPcr,
+  registerKmsPolicy,
+  registerNsm,
+  registerDoctor,
+];
 
 /** Classes of errors (their names) that mean another exit code than {@link EXIT_CODE.INTERNAL}. */
 const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map([
@@ -24,10 +33,18 @@ const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map([
   ['PolicyError', EXIT_CODE.POLICY],
   ['PolicyConfigurationError', EXIT_CODE.USAGE],
   ['KmsPolicyError', EXIT_CODE.USAGE],
+  ['KeyPolicyError', EXIT_CODE.USAGE],
+  ['SimulationError', EXIT_CODE.USAGE],
+  ['EmulatedKmsError', EXIT_CODE.USAGE],
+  ['NsmError', EXIT_CODE.UNAVAILABLE],
 ]);
 
 /** Codes that mean another exit code than their class. */
 const EXIT_CODES_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
+  ['NSM_ARGUMENT', EXIT_CODE.USAGE],
+  ['BUILD_OPTION', EXIT_CODE.USAGE],
+  ['BUILD_COMMAND_MISSING', EXIT_CODE.USAGE],
+  ['BUILD_IMAGE_AMBIGUOUS', EXIT_CODE.USAGE],
   ['EIF_SOURCE', EXIT_CODE.UNAVAILABLE],
   ['EIF_SOURCE_CHANGED', EXIT_CODE.UNAVAILABLE],
   ['EIF_TARGET_EXISTS', EXIT_CODE.USAGE],

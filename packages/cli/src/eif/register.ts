@@ -1,4 +1,5 @@
 import type { RegisterCommands } from '../program.ts';
+import { addBuild } from './build.ts';
 import { addDescribe } from './describe.ts';
 import { addDiff } from './diff.ts';
 import { addExtract } from './extract.ts';
@@ -11,7 +12,7 @@ import { addVerify } from './verify.ts';
 /** Adds `eif` and its commands. */
 export const registerEif: RegisterCommands = (program, context) => {
   const eif = program.command('eif').description('read, measure, build, sign and compare enclave images');
-  for (const add of [addDescribe, addMeasure, addSign, addVerify, addDiff, addLs, addExtract, addLint]) {
+  for (const add of [addBuild, addDescribe, addMeasure, addSign, addVerify, addDiff, addLs, addExtract, addLint]) {
     add(eif, context);
   }
 };

@@ -1,6 +1,11 @@
 import type { ImagePcrs } from '../digests.ts';
 import type { EifArchitecture } from '../format/header.ts';
+import type { SignEifOptions } from '../node/sign-eif.ts';
+import { localSigner } from '../node/sign-eif.ts';
 import { EifWriter } from '../node/writer.ts';
+import { pcr8FromCertificate } from '../pcr/pcr.ts';
+import type { EifPcrs } from '../read/read-eif.ts';
+import { createSignature } from '../sign/create-signature.ts';
 import type { BootFiles, BootOptions } from './boot/blobs.ts';
 import { readBootFiles } from './boot/blobs.ts';
 import { agreeOnArchitecture, kernelArchitecture, kernelIdentity } from './boot/kernel.ts';
@@ -25,8 +30,8 @@ import type { FolderNode } from './tree/node.ts';
 export interface BuildEifOptions extends SourceOptions, BootOptions, MetadataOptions, InitOptions, ImageCommand {
   /** Path of the image to write; it appears whole, or not at all. */
   readonly output: string;
-  /** Makes the signature section's content once PCR0 is known; without it the image is not signed. */
-  readonly signature?: (pcrs: ImagePcrs) => Promise<Uint8Array> | Uint8Array;
+  /** Signs the image, as `signEif` would. */
+  readonly sign?: Pick<SignEifOptions, 'certificate' | 'key' | 'at'>;
   /** Called with the bytes of files written so far, and of all files. */
   readonly onProgress?: (progress: BuildProgress) => void;
 }
@@ -44,8 +49,8 @@ export interface BuiltEif {
   readonly byteLength: number;
   readonly crc32: number;
   readonly architecture: EifArchitecture;
-  readonly pcrs: ImagePcrs;
-  readonly signed: boolean;
+  /** With PCR8 when the image is signed. */
+  readonly pcrs: EifPcrs;
   readonly warnings: readonly BuildWarning[];
 }
 
@@ -116,6 +121,21 @@ function checkPort(port: number | undefined): void {
   failBuild('BUILD_OPTION', `expected exitStatusPort to be a vsock port (0 to 2^32 - 2), found ${port}`);
 }
 
+async function signatureOf(
+  { sign, signal }: BuildEifOptions,
+  pcrs: ImagePcrs,
+): Promise<{ section: Uint8Array; pcrs: Pick<EifPcrs, 'PCR8'> } | undefined> {
+  if (sign === undefined) return undefined;
+  const { certificate, key, at } = sign;
+  const section = await createSignature(pcrs, {
+    certificate,
+    signer: typeof key === 'function' ? key : localSigner(key),
+    ...(at === undefined ? {} : { at }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return { section, pcrs: { PCR8: pcr8FromCertificate(certificate) } };
+}
+
 function* counted(pieces: Iterable<Uint8Array>, count: (bytes: number) => void): Generator<Uint8Array> {
   for (const piece of pieces) {
     yield piece;
@@ -168,15 +188,15 @@ export async function buildEif(options: BuildEifOptions): Promise<BuiltEif> {
   await writer.section('metadata', metadata);
   await writer.section('ramdisk', archiveOf(ramdisks.boot));
   await writer.section('ramdisk', counted(archiveOf(ramdisks.app), count));
-  if (options.signature !== undefined) await writer.section('signature', await options.signature(writer.pcrs()));
+  const signature = await signatureOf(options, writer.pcrs());
+  if (signature !== undefined) await writer.section('signature', signature.section);
   const { byteLength, crc32, pcrs } = await writer.finish();
   return {
     path: options.output,
     byteLength,
     crc32,
     architecture,
-    pcrs,
-    signed: options.signature !== undefined,
+    pcrs: { ...pcrs, ...signature?.pcrs },
     warnings: [...source.warnings, ...warnings(boot, command, user)],
   };
 }

@@ -49,7 +49,8 @@ export type EifBuildErrorCode = EifSourceErrorCode | EifTreeErrorCode | EifBootE
 /** No image was built, and nothing was written. `path` names the file of the image, or of the source, at fault. */
 export class EifBuildError extends NitroEnclavesError<EifBuildErrorCode> {}
 
-/** Throws an {@link EifBuildError}. */
+/** Throws an {@link EifBuildError}, whose message begins with the path at fault. */
 export function failBuild(code: EifBuildErrorCode, message: string, details: ErrorDetails = {}): never {
-  throw new EifBuildError(code, message, details);
+  const place = details.path === undefined ? '' : `${details.path}: `;
+  throw new EifBuildError(code, place + message, details);
 }

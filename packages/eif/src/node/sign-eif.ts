@@ -51,7 +51,7 @@ function readKey(key: string | KeyObject): KeyObject {
 }
 
 /** A signer that holds the key itself. */
-function localSigner(key: string | KeyObject): EifSigner {
+export function localSigner(key: string | KeyObject): EifSigner {
   const privateKey = readKey(key);
   return ({ algorithm, message }) => {
     const { curve, hash } = OPENSSL_NAMES[algorithm];
