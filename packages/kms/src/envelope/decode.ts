@@ -1,7 +1,7 @@
-import { concatBytes } from '@nitro-enclaves/core';
-import { Constructed, fromBER, Null, OctetString, Primitive } from 'asn1js';
-import type { EncryptedContentInfo, RecipientInfo } from 'pkijs';
-import { AlgorithmIdentifier, ContentInfo, EnvelopedData, KeyTransRecipientInfo, RSAESOAEPParams } from 'pkijs';
+import { bytesEqual, concatBytes, decodeHex } from '@nitro-enclaves/core';
+import type { AsnType } from 'asn1js';
+import { Constructed, fromBER, Integer, Null, OctetString, Primitive, Sequence, Set as SetOf } from 'asn1js';
+import { AlgorithmIdentifier, ContentInfo, EncryptedContentInfo, KeyTransRecipientInfo, RSAESOAEPParams } from 'pkijs';
 
 /** What CiphertextForRecipient holds: a content key under the recipient's RSA key, and the content under that key. */
 export interface RecipientEnvelope {
@@ -30,8 +30,6 @@ const CMS_VERSION = 2;
 const SUBJECT_KEY_IDENTIFIER_BYTES = 32;
 const ENCRYPTED_KEY_BYTES = 256;
 const BLOCK_BYTES = 16;
-/** The first alternative of the CHOICE RecipientInfo, as pkijs numbers them: KeyTransRecipientInfo. */
-const KEY_TRANSPORT = 1;
 
 /** Ends a decoding. Stays inside this folder: every failure has the same face outside it (see `open.ts`). */
 export class EnvelopeShapeError extends Error {}
@@ -53,9 +51,19 @@ function isSha256({ algorithmId, algorithmParams }: AlgorithmIdentifier): boolea
   return algorithmId === OID.SHA256 && (algorithmParams === undefined || algorithmParams instanceof Null);
 }
 
+/** `RSASSA-OAEP-params` of SHA-256, MGF1 with SHA-256 and no label, in DER (RFC 4055 §4.1): what KMS sends, every time. */
+const OAEP_SHA256_PARAMETERS = decodeHex(
+  '302fa00f300d06096086480165030402010500a11c301a06092a864886f70d010108300d06096086480165030402010500',
+);
+
 /** RSAES-OAEP with SHA-256 twice and the empty label. PKCS #1 v1.5, or SHA-1 (the default of both), would be a downgrade. */
 function expectOaepSha256({ algorithmId, algorithmParams }: AlgorithmIdentifier): void {
-  expect(algorithmId === OID.RSAES_OAEP && algorithmParams !== undefined, 'RSAES-OAEP');
+  expect(algorithmId === OID.RSAES_OAEP && algorithmParams instanceof Sequence, 'RSAES-OAEP');
+  if (!bytesEqual(algorithmParams.valueBeforeDecodeView, OAEP_SHA256_PARAMETERS)) expectOaepParameters(algorithmParams);
+}
+
+/** The same in another encoding: hashes without parameters, or an explicit empty label. */
+function expectOaepParameters(algorithmParams: Sequence): void {
   const { hashAlgorithm, maskGenAlgorithm, pSourceAlgorithm } = new RSAESOAEPParams({ schema: algorithmParams });
   expect(isSha256(hashAlgorithm), 'OAEP with SHA-256');
   expect(maskGenAlgorithm.algorithmId === OID.MGF1, 'OAEP with MGF1');
@@ -66,17 +74,16 @@ function expectOaepSha256({ algorithmId, algorithmParams }: AlgorithmIdentifier)
 }
 
 /** The one recipient: a second one would be a second way into the content, of somebody else. */
-function readRecipient(
-  recipients: readonly RecipientInfo[],
-): Pick<RecipientEnvelope, 'subjectKeyIdentifier' | 'encryptedKey'> {
-  const [recipient] = recipients;
-  expect(recipients.length === 1 && recipient?.variant === KEY_TRANSPORT, 'one recipient, by key transport');
-  const { value } = recipient;
-  expect(value instanceof KeyTransRecipientInfo && value.version === CMS_VERSION, 'key transport of version 2');
-  expectOaepSha256(value.keyEncryptionAlgorithm);
+function readRecipient(recipients: SetOf): Pick<RecipientEnvelope, 'subjectKeyIdentifier' | 'encryptedKey'> {
+  const [recipient] = recipients.valueBlock.value;
+  // All other alternatives of the CHOICE RecipientInfo are tagged.
+  expect(recipients.valueBlock.value.length === 1 && recipient instanceof Sequence, 'one recipient, by key transport');
+  const { version, rid, keyEncryptionAlgorithm, encryptedKey } = new KeyTransRecipientInfo({ schema: recipient });
+  expect(version === CMS_VERSION, 'key transport of version 2');
+  expectOaepSha256(keyEncryptionAlgorithm);
   return {
-    subjectKeyIdentifier: octets(value.rid, SUBJECT_KEY_IDENTIFIER_BYTES, 'the subject key identifier'),
-    encryptedKey: octets(value.encryptedKey, ENCRYPTED_KEY_BYTES, 'the encrypted key'),
+    subjectKeyIdentifier: octets(rid, SUBJECT_KEY_IDENTIFIER_BYTES, 'the subject key identifier'),
+    encryptedKey: octets(encryptedKey, ENCRYPTED_KEY_BYTES, 'the encrypted key'),
   };
 }
 
@@ -91,7 +98,8 @@ function joinContent(content: unknown): Uint8Array {
   return concatBytes(...chunks);
 }
 
-function readContent(info: EncryptedContentInfo): Pick<RecipientEnvelope, 'initializationVector' | 'ciphertext'> {
+function readContent(content: Sequence): Pick<RecipientEnvelope, 'initializationVector' | 'ciphertext'> {
+  const info = new EncryptedContentInfo({ schema: content });
   const { algorithmId, algorithmParams } = info.contentEncryptionAlgorithm;
   expect(info.contentType === OID.DATA, 'content of type data');
   expect(algorithmId === OID.AES256_CBC, 'AES-256-CBC');
@@ -109,6 +117,18 @@ function decodeContentInfo(encoded: Uint8Array): ContentInfo {
 }
 
 /**
+ * The three parts of EnvelopedData that KMS sends, without originator information and attributes. Read here and not by
+ * pkijs, whose schema of all alternatives takes longer than RSA does.
+ */
+function readEnvelopedData(content: AsnType): RecipientEnvelope {
+  expect(content instanceof Sequence && content.valueBlock.value.length === 3, 'EnvelopedData of three parts');
+  const [version, recipients, encryptedContent] = content.valueBlock.value;
+  expect(version instanceof Integer && version.valueBlock.valueDec === CMS_VERSION, 'EnvelopedData of version 2');
+  expect(recipients instanceof SetOf && encryptedContent instanceof Sequence, 'recipients, then content');
+  return { ...readRecipient(recipients), ...readContent(encryptedContent) };
+}
+
+/**
  * Decodes CiphertextForRecipient: CMS EnvelopedData (RFC 5652 §6) in BER, of the one profile that KMS sends. Both of its
  * encodings of the content are taken; any other version, type, algorithm, length or number of recipients is refused.
  * @throws {EnvelopeShapeError} or an error of the ASN.1 libraries; callers treat them alike.
@@ -116,8 +136,5 @@ function decodeContentInfo(encoded: Uint8Array): ContentInfo {
 export function decodeEnvelope(encoded: Uint8Array): RecipientEnvelope {
   const { contentType, content } = decodeContentInfo(encoded);
   expect(contentType === OID.ENVELOPED_DATA, 'EnvelopedData');
-  const enveloped = new EnvelopedData({ schema: content });
-  expect(enveloped.version === CMS_VERSION, 'EnvelopedData of version 2');
-  expect(enveloped.originatorInfo === undefined && enveloped.unprotectedAttrs === undefined, 'no optional parts');
-  return { ...readRecipient(enveloped.recipientInfos), ...readContent(enveloped.encryptedContentInfo) };
+  return readEnvelopedData(content);
 }
