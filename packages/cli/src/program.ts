@@ -76,6 +76,8 @@ export async function run(args: readonly string[], context: CommandContext): Pro
   const program = new Command('nitro-enclaves')
     .description('AWS Nitro Enclaves: attestation, images, KMS policies, vsock and an emulator')
     .version(version)
+    // An option belongs to the command that it follows: a subcommand may have one of the same name as its parent.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),

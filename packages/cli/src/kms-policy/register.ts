@@ -7,17 +7,19 @@ import {
   toCdk,
   toTerraform,
 } from '@nitro-enclaves/eif';
+import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { pathOf, writeJson } from '../output.ts';
 import type { RegisterCommands } from '../program.ts';
 import { withProgressBar } from '../progress-bar.ts';
+import { registerSimulate } from './simulate.ts';
 
 type Format = 'json' | 'terraform' | 'cdk';
 type ImagePcr = 0 | 1 | 2 | 8;
 
 interface KmsPolicyCommandOptions {
-  readonly principal: readonly string[];
+  readonly principal?: readonly string[];
   readonly action?: readonly AttestedAction[];
   readonly pcrs?: readonly ImagePcr[];
   readonly roleArn?: string;
@@ -54,8 +56,8 @@ const FORMATS: Readonly<Record<Format, (statement: KmsPolicyStatement) => string
   cdk: toCdk,
 };
 
-function createPolicy(measured: EifPcrs, options: KmsPolicyCommandOptions): KmsPolicy {
-  const { principal, action, pcrs, roleArn, instanceId, sid } = options;
+function createPolicy(measured: EifPcrs, principal: readonly string[], options: KmsPolicyCommandOptions): KmsPolicy {
+  const { action, pcrs, roleArn, instanceId, sid } = options;
   return createKmsPolicyStatement({
     pcrs: {
       ...chosenPcrs(measured, pcrs),
@@ -76,11 +78,13 @@ function writePolicy(context: CommandContext, policy: KmsPolicy, { format, json 
 
 /** Adds `kms-policy`. */
 export const registerKmsPolicy: RegisterCommands = (program, context) => {
-  program
+  const kmsPolicy = program
     .command('kms-policy')
+    // `simulate` has options of the same names: those after it are its own.
+    .enablePositionalOptions()
     .description('print the KMS key policy statement that lets only enclaves of an image use a key')
     .argument('<image>', 'the image file')
-    .requiredOption('--principal <arn...>', 'the roles (or users, or accounts) that the enclave acts as')
+    .option('--principal <arn...>', 'the roles (or users, or accounts) that the enclave acts as; required')
     .option('--action <action...>', 'what is allowed (default: Decrypt, GenerateDataKey, GenerateDataKeyPair)')
     .option('--pcrs <indexes>', "which of the image's PCRs are asked for: some of 0,1,2,8 (default: all)", parseIndexes)
     .option('--role-arn <arn>', "ask for PCR3 too, of the parent instance's IAM role")
@@ -88,10 +92,14 @@ export const registerKmsPolicy: RegisterCommands = (program, context) => {
     .option('--sid <name>', 'the name of the statement')
     .addOption(new Option('--format <format>', 'how to write it').choices(['json', 'terraform', 'cdk']).default('json'))
     .option('--json', 'print the statement and the warnings as JSON')
-    .action(async (image: string, options: KmsPolicyCommandOptions) => {
+    .action(async (image: string, options: KmsPolicyCommandOptions, command: Command) => {
+      const { principal } = options;
+      // Not `requiredOption`: subcommands would require it, too.
+      if (principal === undefined) command.error("error: required option '--principal <arn...>' not specified");
       const measured = await withProgressBar(context, 'measuring', (onProgress) =>
         measureEif(pathOf(context, image), { signal: context.signal, onProgress }),
       );
-      writePolicy(context, createPolicy(measured, options), options);
+      writePolicy(context, createPolicy(measured, principal, options), options);
     });
+  registerSimulate(kmsPolicy, context);
 };
