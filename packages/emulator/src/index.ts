@@ -1,3 +1,7 @@
+export type { EmulatorClient } from './control/control-client.ts';
+export { connectEmulator } from './control/control-client.ts';
+export type { ControlServer } from './control/control-server.ts';
+export { startControlServer } from './control/control-server.ts';
 export type { EmulatorErrorCode } from './error.ts';
 export { EmulatorError } from './error.ts';
 export type {

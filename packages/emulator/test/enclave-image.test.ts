@@ -105,7 +105,7 @@ describe.skipIf(!existsSync('/usr/bin/ldd'))('an image under the emulator (needs
     expect(files.root.sort()).toEqual(expect.arrayContaining(['app', 'bin', 'dev', 'proc', 'tmp', 'usr']));
     for (const name of ['home', 'root', 'opt']) expect(files.root).not.toContain(name);
     await enclave.terminate();
-    expect(readdirSync(emulator.folder)).toEqual(['vsock']);
+    expect(readdirSync(emulator.folder)).toEqual(['emulator.json', 'vsock']);
   });
 
   it("of nitro-cli's layout runs too, and reports on its console", async (context) => {
@@ -144,7 +144,7 @@ describe.skipIf(!existsSync('/usr/bin/ldd'))('an image under the emulator (needs
     await expect(emulator.runEnclave({ eif: path, memoryMiB: 64 })).rejects.toMatchObject({ code: 'EMULATOR_MEMORY' });
     const none = emulator.runEnclave({ eif: join(folder, 'bzImage') });
     await expect(none).rejects.toMatchObject({ name: 'EifError' });
-    expect(readdirSync(emulator.folder)).toEqual(['vsock']);
+    expect(readdirSync(emulator.folder)).toEqual(['emulator.json', 'vsock']);
   });
 
   it('is refused where there are no namespaces to give it a root of its own', async () => {
@@ -152,6 +152,6 @@ describe.skipIf(!existsSync('/usr/bin/ldd'))('an image under the emulator (needs
     const { path } = await buildImage({ cmd: ['/bin/sh'] });
     const run = without.runEnclave({ eif: path, memoryMiB: 2048 });
     await expect(run).rejects.toMatchObject({ code: 'EMULATOR_NAMESPACES' });
-    expect(readdirSync(without.folder)).toEqual(['vsock']);
+    expect(readdirSync(without.folder)).toEqual(['emulator.json', 'vsock']);
   });
 });

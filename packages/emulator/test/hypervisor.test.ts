@@ -176,7 +176,7 @@ describe('an emulator', () => {
     const first = await emulator.runEnclave(application({ enclaveCid: 42 }));
     await ask(emulator, first, { ask: 'who' });
     await first.terminate();
-    expect(readdirSync(emulator.folder)).toEqual(['vsock']);
+    expect(readdirSync(emulator.folder)).toEqual(['emulator.json', 'vsock']);
     expect(readdirSync(join(emulator.folder, 'vsock'))).toEqual([]);
     const second = await emulator.runEnclave(application({ enclaveCid: 42 }));
     expect(await ask(emulator, second, { ask: 'who' })).toMatchObject({ cid: 42 });
@@ -218,7 +218,7 @@ describe('an emulator', () => {
   ])('refuses %s, and keeps nothing of it', async (_, options, code) => {
     await expect(emulator.runEnclave(application(options))).rejects.toMatchObject({ code });
     expect(emulator.describeEnclaves()).toEqual([]);
-    expect(readdirSync(emulator.folder)).toEqual(['vsock']);
+    expect(readdirSync(emulator.folder)).toEqual(['emulator.json', 'vsock']);
   });
 
   it('refuses a CID and a name that another enclave has', async () => {

@@ -1,7 +1,3 @@
-import { rmSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Transport } from '@nitro-enclaves/vsock';
 import { unixTransport, VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
@@ -23,6 +19,7 @@ import { createNitroPki } from '../pki/nitro-pki.ts';
 import { Seed } from '../seed.ts';
 import { faultyTransport } from '../transport/faulty-transport.ts';
 import { EmulatedEnclave } from './emulated-enclave.ts';
+import { EmulatorFolder } from './emulator-folder.ts';
 import type { EnclaveFolder } from './enclave-folder.ts';
 import { createEnclaveFolder, removeEnclaveFolder } from './enclave-folder.ts';
 import { reportExitStatus } from './exit-status.ts';
@@ -44,7 +41,7 @@ export interface EmulatorOptions {
   readonly instanceId?: string | undefined;
   /** ARN of the parent's IAM role, measured into PCR3. Default: none. */
   readonly roleArn?: string | undefined;
-  /** Folder for sockets and images: made when missing, and then removed at the end. Default: a temporary one. */
+  /** Folder for sockets and images, removed at the end: not there, empty, or left by an emulator that was killed. Default: a temporary one. */
   readonly folder?: string | undefined;
   /** Encoding of the documents' payload. Default `indefinite`. */
   readonly encoding?: PayloadEncoding | undefined;
@@ -79,9 +76,7 @@ interface Slot {
 /** What an {@link Emulator} is made of. */
 interface EmulatorParts {
   readonly options: EmulatorOptions;
-  readonly folder: string;
-  /** Whether the folder was made for this emulator. */
-  readonly ownsFolder: boolean;
+  readonly folder: EmulatorFolder;
   readonly pki: NitroPki;
   readonly seed: Seed;
   readonly isolation: Isolation;
@@ -104,26 +99,26 @@ export class Emulator implements AsyncDisposable {
   #services: ParentServices | undefined;
   readonly #options: EmulatorOptions;
   readonly #seed: Seed;
-  readonly #ownsFolder: boolean;
+  readonly #folder: EmulatorFolder;
   readonly #slots = new Set<Slot>();
   readonly #onExit: () => void;
   #started = 0;
   #closed = false;
 
-  private constructor({ options, folder, ownsFolder, pki, seed, isolation }: EmulatorParts) {
+  private constructor({ options, folder, pki, seed, isolation }: EmulatorParts) {
     this.#options = options;
     this.#seed = seed;
-    this.#ownsFolder = ownsFolder;
-    this.folder = folder;
+    this.#folder = folder;
+    this.folder = folder.path;
     this.pki = pki;
     this.rootCertificate = pki.rootCertificate;
     this.instanceId = options.instanceId ?? instanceIdOf(seed);
     this.isolation = isolation;
     this.faults = new FaultController(seed, options.faults);
     this.transport = faultyTransport({
-      transport: unixTransport({ folder: this.#sockets, cid: VMADDR_CID_PARENT }),
+      transport: unixTransport({ folder: folder.sockets, cid: VMADDR_CID_PARENT }),
       faults: this.faults.transport,
-      scratch: folder,
+      scratch: folder.path,
     });
     this.#onExit = () => this.#leaveNothing();
     process.once('exit', this.#onExit);
@@ -131,12 +126,12 @@ export class Emulator implements AsyncDisposable {
 
   static async start(options: EmulatorOptions): Promise<Emulator> {
     const seed = Seed.from(options.seed);
-    const { folder, ownsFolder } = await createFolder(options.folder);
+    const folder = await EmulatorFolder.create(options.folder);
     const { region, clock } = options;
     const pki = await createNitroPki({ seed: seed.bytes, region, clock });
     const isolation = options.namespaces === false ? NO_ISOLATION : probeIsolation();
     if (isolation.warning !== undefined) options.onWarning?.(isolation.warning);
-    const emulator = new Emulator({ options, folder, ownsFolder, pki, seed, isolation });
+    const emulator = new Emulator({ options, folder, pki, seed, isolation });
     try {
       await emulator.#startServices();
       return emulator;
@@ -156,10 +151,6 @@ export class Emulator implements AsyncDisposable {
   /** The KMS, which enclaves reach through port 8000 of their parent; `undefined` when it was not wanted. */
   get kms(): EmulatedKms | undefined {
     return this.#services?.kms;
-  }
-
-  get #sockets(): string {
-    return join(this.folder, 'vsock');
   }
 
   /** The enclaves that run. */
@@ -228,7 +219,7 @@ export class Emulator implements AsyncDisposable {
     process.off('exit', this.#onExit);
     await Promise.all(this.enclaves.map((enclave) => enclave.terminate()));
     await this.#services?.close();
-    await rm(this.#ownsFolder ? this.folder : this.#sockets, { recursive: true, force: true });
+    await this.#folder.remove();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -294,27 +285,20 @@ export class Emulator implements AsyncDisposable {
   }
 
   #plan(program: Program, { place }: EnclaveFolder): ReturnType<typeof planSpawn> {
-    const folders = { place, sockets: this.#sockets };
+    const folders = { place, sockets: this.#folder.sockets };
     return planSpawn(withPlace(program, placeSeenFrom(program, folders)), folders, this.isolation);
   }
 
   async #report(exit: EnclaveExit, cid: number, { exitStatusPort }: Program): Promise<void> {
     if (exitStatusPort === undefined || exit.terminated) return;
-    await reportExitStatus(exit, unixTransport({ folder: this.#sockets, cid }), exitStatusPort);
+    await reportExitStatus(exit, unixTransport({ folder: this.#folder.sockets, cid }), exitStatusPort);
   }
 
   /** For a process that ends without having closed its emulator. */
   #leaveNothing(): void {
     for (const enclave of this.enclaves) enclave.kill();
-    rmSync(this.#ownsFolder ? this.folder : this.#sockets, { recursive: true, force: true });
+    this.#folder.removeSync();
   }
-}
-
-async function createFolder(wanted: string | undefined): Promise<{ folder: string; ownsFolder: boolean }> {
-  const folder = wanted ?? (await mkdtemp(join(tmpdir(), 'nitro-')));
-  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
-  await mkdir(join(folder, 'vsock'), { mode: 0o700, recursive: true });
-  return { folder, ownsFolder: wanted === undefined || made !== undefined };
 }
 
 /** Starts an emulator in this process: a PKI, a hypervisor and a parent's transport, in well under a second. */

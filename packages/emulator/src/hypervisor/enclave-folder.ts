@@ -33,7 +33,7 @@ async function makeWritable(folder: string): Promise<void> {
 }
 
 /** Removes a folder with all that is in it, whatever the modes; one that is not there is removed already. */
-async function removeTree(folder: string): Promise<void> {
+export async function removeTree(folder: string): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });
   } catch (error) {
