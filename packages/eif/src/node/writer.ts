@@ -94,9 +94,11 @@ export class EifWriter {
     let dataCrc = 0;
     for await (const piece of data instanceof Uint8Array ? [data] : data) {
       this.#options.signal?.throwIfAborted();
+      // The kernel takes the piece on a thread of its own while it is hashed here.
+      const writing = this.#write(piece, this.#offset);
       dataCrc = nodePlatform.crc32(piece, dataCrc);
       this.#digests.update(piece);
-      await this.#write(piece, this.#offset);
+      await writing;
       this.#offset += piece.length;
     }
     const size = this.#offset - offset - SECTION_HEADER_BYTES;
