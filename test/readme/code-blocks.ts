@@ -33,9 +33,13 @@ export function documents(): string[] {
   return [...atRoot, ...markdownUnder('docs'), ...readmes].filter((file) => existsSync(join(ROOT, file)));
 }
 
-/** The fenced blocks of one document. */
+/** The fenced blocks of one document, by its name. */
 export function codeBlocks(document: string): CodeBlock[] {
-  const text = readFileSync(join(ROOT, document), 'utf8');
+  return codeBlocksOf(document, readFileSync(join(ROOT, document), 'utf8'));
+}
+
+/** The fenced blocks of `text`, which stands in `document`. */
+export function codeBlocksOf(document: string, text: string): CodeBlock[] {
   return Array.from(text.matchAll(/^```(\w+)([^\n]*)\n(.*?)^```\s*$/gms), (match) => {
     const [, language = '', marks = '', code = ''] = match;
     const line = text.slice(0, match.index).split('\n').length;
