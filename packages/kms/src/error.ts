@@ -20,8 +20,6 @@ export class KmsRecipientError extends NitroEnclavesError<KmsRecipientErrorCode>
 /** Why there is no way to KMS, or to the parent's credentials. */
 export type KmsTransportErrorCode =
   | 'PLAINTEXT_REFUSED'
-  | 'CONNECT_FAILED'
-  | 'TLS_FAILED'
   | 'CREDENTIALS_UNAVAILABLE'
   | 'CREDENTIALS_REFUSED'
   | 'CREDENTIALS_MALFORMED';
