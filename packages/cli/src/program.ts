@@ -5,6 +5,7 @@ import { registerAttestation } from './attestation/commands.ts';
 import type { CommandContext } from './command-context.ts';
 import { registerDoctor } from './doctor/register.ts';
 import { registerEif } from './eif/register.ts';
+import { registerEmulator } from './emulator/register.ts';
 import type { ExitCode } from './exit-code.ts';
 import { EXIT_CODE } from './exit-code.ts';
 import { registerKmsPolicy } from './kms-policy/register.ts';
@@ -25,6 +26,7 @@ const AREAS: readonly RegisterCommands[] = [
   registerKmsPolicy,
   registerNsm,
   registerDoctor,
+  registerEmulator,
 ];
 
 /** Classes of errors (their names) that mean another exit code than {@link EXIT_CODE.INTERNAL}. */
@@ -37,11 +39,14 @@ const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map([
   ['SimulationError', EXIT_CODE.USAGE],
   ['EmulatedKmsError', EXIT_CODE.USAGE],
   ['NsmError', EXIT_CODE.UNAVAILABLE],
+  ['EmulatorError', EXIT_CODE.USAGE],
 ]);
 
 /** Codes that mean another exit code than their class. */
 const EXIT_CODES_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['NSM_ARGUMENT', EXIT_CODE.USAGE],
+  ['EMULATOR_ABSENT', EXIT_CODE.UNAVAILABLE],
+  ['EMULATOR_UNREACHABLE', EXIT_CODE.UNAVAILABLE],
   ['BUILD_OPTION', EXIT_CODE.USAGE],
   ['BUILD_COMMAND_MISSING', EXIT_CODE.USAGE],
   ['BUILD_IMAGE_AMBIGUOUS', EXIT_CODE.USAGE],

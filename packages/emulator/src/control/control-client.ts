@@ -14,7 +14,8 @@ import { CONTROL_SOCKET, errorOf } from './protocol.ts';
 
 /** An emulator that another process runs. Its results have nitro-cli's shapes; its errors are those of {@link Emulator}. */
 export interface EmulatorClient {
-  runEnclave(options: Omit<RunEnclaveOptions, 'signal'>): Promise<RunEnclaveOutput>;
+  /** A `signal` counts until the request is sent. */
+  runEnclave(options: RunEnclaveOptions): Promise<RunEnclaveOutput>;
   describeEnclaves(): Promise<DescribeEnclaveOutput[]>;
   terminateEnclave(enclave: string): Promise<TerminateEnclaveOutput>;
   /** What the enclave wrote lately and writes from now on, until it ends. */
@@ -83,7 +84,10 @@ async function askOnce<Result>(folder: string, request: ControlRequest): Promise
  */
 export function connectEmulator(folder: string): EmulatorClient {
   return {
-    runEnclave: (options) => askOnce(folder, { command: 'run-enclave', options: options as RunEnclaveOptions }),
+    runEnclave: async ({ signal, ...options }) => {
+      signal?.throwIfAborted();
+      return askOnce(folder, { command: 'run-enclave', options });
+    },
     describeEnclaves: () => askOnce(folder, { command: 'describe-enclaves' }),
     terminateEnclave: (enclave) => askOnce(folder, { command: 'terminate-enclave', enclave }),
     console: async (enclave) => (await ask(folder, { command: 'console', enclave })).socket,
