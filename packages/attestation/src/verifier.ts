@@ -1,11 +1,10 @@
-import type { CheckOutcome } from './checks.ts';
 import { compileArchivePolicy, compilePolicy, readEvaluationTime, withNonce } from './compiled-policy.ts';
 import type { NitroCrypto, SyncNitroCrypto } from './crypto.ts';
 import { LinkCache } from './link-cache.ts';
-import type { ArchivePolicy, AttestationPolicy, VerifierPolicy } from './policy.ts';
+import type { ArchivePolicy, VerifierPolicy } from './policy.ts';
 import type { ArchivedAttestationDocument, VerifiedAttestationDocument } from './verified-document.ts';
 import type { VerificationRequest } from './verify.ts';
-import { diagnose, verify, verifySync } from './verify.ts';
+import { verify, verifySync } from './verify.ts';
 
 /** Options of one verification. */
 export interface VerifyOptions {
@@ -47,7 +46,10 @@ export interface SyncVerifier extends Verifier {
 const DEFAULT_CACHE_SIZE = 256;
 
 /** The policy checked once; then one request for each call. */
-function createRequests({ policy, cacheSize = DEFAULT_CACHE_SIZE }: VerifierOptions) {
+export function createRequests({
+  policy,
+  cacheSize = DEFAULT_CACHE_SIZE,
+}: VerifierOptions): (input: Uint8Array, options?: VerifierCallOptions) => VerificationRequest {
   const compiled = compilePolicy(policy);
   const cache = new LinkCache(cacheSize);
   return (input: Uint8Array, { nonce, now }: VerifierCallOptions = {}): VerificationRequest => ({
@@ -80,7 +82,8 @@ export function syncVerifierOver(
   });
 }
 
-function archiveRequest(input: Uint8Array, policy: ArchivePolicy): VerificationRequest {
+/** The request of an archived document, at its own timestamp. */
+export function archiveRequest(input: Uint8Array, policy: ArchivePolicy): VerificationRequest {
   return { input, time: { at: 'timestamp' }, trust: { policy: compileArchivePolicy(policy), cache: new LinkCache(0) } };
 }
 
@@ -100,24 +103,4 @@ export function verifyArchivedSyncOver(
   policy: ArchivePolicy,
 ): ArchivedAttestationDocument {
   return verifySync('archived', crypto, archiveRequest(document, policy));
-}
-
-/** Makes every check that can be made of a document. */
-export async function diagnoseOver(
-  crypto: NitroCrypto,
-  document: Uint8Array,
-  { policy, now }: { policy: AttestationPolicy } & VerifyOptions,
-): Promise<readonly CheckOutcome[]> {
-  const compiled = withNonce(compilePolicy(policy), undefined);
-  const trust = { policy: compiled, cache: new LinkCache(0) };
-  return diagnose(crypto, { input: document, time: { at: readEvaluationTime(now) }, trust });
-}
-
-/** The same of a document of an archive, at its own timestamp. */
-export async function diagnoseArchivedOver(
-  crypto: NitroCrypto,
-  document: Uint8Array,
-  policy: ArchivePolicy,
-): Promise<readonly CheckOutcome[]> {
-  return diagnose(crypto, archiveRequest(document, policy));
 }

@@ -1,5 +1,4 @@
-import type { Checklist, CheckOutcome } from './checks.ts';
-import { CollectingChecklist, isVerdict, StrictChecklist } from './checks.ts';
+import { StrictChecklist } from './checks.ts';
 import type { CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
 import type { Eventually, NitroCrypto, P384Key, SyncNitroCrypto } from './crypto.ts';
 import { AWS_NITRO_ROOT_G1, expectPublishedRoot } from './trust-anchor.ts';
@@ -52,7 +51,11 @@ function computeSync(crypto: SyncNitroCrypto, prepared: PreparedVerification, po
  * All at once, each signature on whatever thread is free; the first ones are being verified while the last keys are made
  * ready. A leaf's key is used before it is trusted, its answer only afterwards.
  */
-async function compute(crypto: NitroCrypto, prepared: PreparedVerification, policy: CompiledPolicy): Promise<Computed> {
+export async function compute(
+  crypto: NitroCrypto,
+  prepared: PreparedVerification,
+  policy: CompiledPolicy,
+): Promise<Computed> {
   const keys = new Map<number, Eventually<P384Key>>(prepared.known.map(({ key }, index) => [index, key]));
   const verifying = prepared.pending.map(({ signer, publicKey, message, signature }) => {
     const key = keys.get(signer) ?? crypto.importP384(publicKey);
@@ -110,24 +113,4 @@ export function verifySync<Trust extends 'verified' | 'archived'>(
   const prepared = prepare(input, time, { trust, checklist });
   const computed = computeSync(crypto, prepared, trust.policy);
   return finish(worth, prepared, { computed, trust, checklist });
-}
-
-async function runAllChecks(crypto: NitroCrypto, request: VerificationRequest, checklist: Checklist): Promise<void> {
-  const { input, time, trust } = request;
-  const prepared = prepare(input, time, { trust, checklist });
-  const { holds, digests } = await compute(crypto, prepared, trust.policy);
-  checkSignatures(prepared, holds, checklist);
-  conclude(prepared, trust.policy, { checklist, digests });
-}
-
-/** Makes every check that can be made, also after one that failed. Its outcome is for people: it trusts nothing. */
-export async function diagnose(crypto: NitroCrypto, request: VerificationRequest): Promise<readonly CheckOutcome[]> {
-  const checklist = new CollectingChecklist();
-  try {
-    await runAllChecks(crypto, request, checklist);
-  } catch (error) {
-    if (!isVerdict(error)) throw error;
-    return checklist.outcomes('not-reached');
-  }
-  return checklist.outcomes('not-asked');
 }

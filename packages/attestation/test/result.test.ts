@@ -4,11 +4,8 @@ import {
   AWS_NITRO_ROOT_G1,
   AWS_NITRO_ROOT_G1_SHA256,
   allowAnyAge,
-  CHECKS,
   calculateInstancePcr,
   calculateRolePcr,
-  diagnoseArchivedAttestationDocument,
-  diagnoseAttestationDocument,
   parseAttestationDocument,
   readUserDataJson,
   readUserDataText,
@@ -16,6 +13,11 @@ import {
   verifyArchivedAttestationDocumentSync,
   verifyAttestationDocument,
 } from '@nitro-enclaves/attestation';
+import {
+  CHECKS,
+  diagnoseArchivedAttestationDocument,
+  diagnoseAttestationDocument,
+} from '@nitro-enclaves/attestation/diagnosis';
 import { describe, expect, it } from 'vitest';
 import { expectPublishedRoot } from '../src/trust-anchor.ts';
 import { codeOf, codeOfRejection } from './refusals.ts';

@@ -1,18 +1,10 @@
-import type { CheckOutcome } from '../checks.ts';
 import type { ArchivePolicy, AttestationPolicy } from '../policy.ts';
 import type { ArchivedAttestationDocument, VerifiedAttestationDocument } from '../verified-document.ts';
 import type { SyncVerifier, VerifierOptions, VerifyOptions } from '../verifier.ts';
-import {
-  diagnoseArchivedOver,
-  diagnoseOver,
-  syncVerifierOver,
-  verifyArchivedOver,
-  verifyArchivedSyncOver,
-} from '../verifier.ts';
+import { syncVerifierOver, verifyArchivedOver, verifyArchivedSyncOver } from '../verifier.ts';
 import { NODE_CRYPTO, SYNC_NODE_CRYPTO } from './node-crypto.ts';
 
-export type { CheckName, CheckOutcome } from '../checks.ts';
-export { CHECKS } from '../checks.ts';
+export type { CheckName } from '../checks.ts';
 export type { AttestationDocument, DocumentKind, Pcrs, UnknownField } from '../document.ts';
 export type { AttestationErrorCode, PolicyConfigurationErrorCode, PolicyErrorCode } from '../error.ts';
 export { AttestationError, PolicyConfigurationError, PolicyError } from '../error.ts';
@@ -95,28 +87,4 @@ export function verifyArchivedAttestationDocumentSync(
  */
 export function createVerifier(options: VerifierOptions): SyncVerifier {
   return syncVerifierOver({ waiting: NODE_CRYPTO, sync: SYNC_NODE_CRYPTO }, options);
-}
-
-/**
- * Makes every check of a verification, also after one that failed, and tells how each came out. For people and logs: a
- * document is only ever trusted through {@link verifyAttestationDocument}.
- * @throws {PolicyConfigurationError} when the policy is incomplete or wrong.
- */
-export async function diagnoseAttestationDocument(
-  document: Uint8Array,
-  policy: AttestationPolicy,
-  options?: VerifyOptions,
-): Promise<readonly CheckOutcome[]> {
-  return diagnoseOver(NODE_CRYPTO, document, { policy, ...options });
-}
-
-/**
- * {@link diagnoseAttestationDocument} of a document of an archive, at its own timestamp.
- * @throws {PolicyConfigurationError} when the policy is incomplete or wrong.
- */
-export async function diagnoseArchivedAttestationDocument(
-  document: Uint8Array,
-  policy: ArchivePolicy,
-): Promise<readonly CheckOutcome[]> {
-  return diagnoseArchivedOver(NODE_CRYPTO, document, policy);
 }

@@ -1,5 +1,6 @@
-import type { AttestationDocument, CheckOutcome } from '@nitro-enclaves/attestation';
-import { CHECKS } from '@nitro-enclaves/attestation';
+import type { AttestationDocument } from '@nitro-enclaves/attestation';
+import type { CheckOutcome } from '@nitro-enclaves/attestation/diagnosis';
+import { CHECKS } from '@nitro-enclaves/attestation/diagnosis';
 import { encodeHex } from '@nitro-enclaves/core';
 import type { DescribedCertificate } from './account.ts';
 import { formatMoment, textOf } from './account.ts';

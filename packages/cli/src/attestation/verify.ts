@@ -2,17 +2,19 @@ import type {
   ArchivedAttestationDocument,
   ArchivePolicy,
   AttestationPolicy,
-  CheckOutcome,
   VerifiedAttestationDocument,
 } from '@nitro-enclaves/attestation';
 import {
   AttestationError,
-  diagnoseArchivedAttestationDocument,
-  diagnoseAttestationDocument,
   PolicyError,
   verifyArchivedAttestationDocument,
   verifyAttestationDocument,
 } from '@nitro-enclaves/attestation';
+import type { CheckOutcome } from '@nitro-enclaves/attestation/diagnosis';
+import {
+  diagnoseArchivedAttestationDocument,
+  diagnoseAttestationDocument,
+} from '@nitro-enclaves/attestation/diagnosis';
 import type { CommandContext } from '../command-context.ts';
 import { describeChain, describeChecks, describeFields, describePcrs } from './account.ts';
 import { chainToJson, checksToJson, documentToJson } from './account-json.ts';
