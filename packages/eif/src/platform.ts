@@ -10,8 +10,13 @@ export interface Sha384 {
 
 /** A SHA-384 that another thread calculates. */
 export interface ParallelSha384 {
-  /** Hands `bytes` over; waits only while too much is on its way. */
-  update(bytes: Uint8Array): Promise<void>;
+  /** Whether nothing is on its way: the thread has time for a CRC too. */
+  readonly isIdle: boolean;
+  /**
+   * Hands `bytes` over; waits only while too much is on its way. With `onCrc` the thread calculates the CRC-32 of `bytes`
+   * too and gives it before the digest.
+   */
+  update(bytes: Uint8Array, onCrc?: (crc: number) => void): Promise<void>;
   digest(): Promise<Uint8Array>;
   /** Ends the thread. */
   close(): Promise<void>;

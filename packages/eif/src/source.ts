@@ -14,7 +14,7 @@ export interface OpenSource {
 }
 
 /** Longest piece that is handed on at once, in bytes. */
-export const PIECE_BYTES: number = 1024 * 1024;
+export const PIECE_BYTES: number = 2 * 1024 * 1024;
 
 async function* slices(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);

@@ -6,23 +6,28 @@ import { MAX_PIECES_ON_THE_WAY } from './piece-pool.ts';
 /** Shortest data for which a thread's start is worth it, in bytes. */
 const WORTH_A_THREAD: number = 16 * 1024 * 1024;
 
-/** As text, so that it runs from sources, from the built package and out of a bundle alike. */
+/**
+ * As text, so that it runs from sources, from the built package and out of a bundle alike; and without `require` or
+ * `import`, one of which is missing wherever `--input-type` says that text is of the other kind.
+ */
 const WORKER_SOURCE = `
-const { createHash } = require('node:crypto');
-const { parentPort } = require('node:worker_threads');
+const { createHash } = process.getBuiltinModule('node:crypto');
+const { crc32 } = process.getBuiltinModule('node:zlib');
+const { parentPort } = process.getBuiltinModule('node:worker_threads');
 const sha384 = createHash('sha384');
-parentPort.on('message', (piece) => {
-  if (piece === null) {
+parentPort.on('message', ({ bytes, wantsCrc }) => {
+  if (bytes === undefined) {
     parentPort.postMessage({ digest: sha384.digest() });
     return;
   }
-  sha384.update(piece);
-  parentPort.postMessage({ taken: true });
+  sha384.update(bytes);
+  parentPort.postMessage({ crc: wantsCrc ? crc32(bytes) : undefined });
 });
 `;
 
 interface WorkerAnswer {
   readonly digest?: Uint8Array;
+  readonly crc?: number;
 }
 
 /** A view of shared memory goes as it is; anything else is copied, as its owner will write over it. */
@@ -31,38 +36,45 @@ function shareable(bytes: Uint8Array): Uint8Array {
 }
 
 class WorkerSha384 implements ParallelSha384 {
-  readonly #worker: Worker = new Worker(WORKER_SOURCE, { eval: true });
-  #onTheWay = 0;
+  readonly #worker: Worker = new Worker(WORKER_SOURCE, { eval: true, execArgv: [] });
+  /** One for each piece on its way: takes the piece's CRC where it was asked for. */
+  readonly #onTheWay: (((crc: number) => void) | undefined)[] = [];
   #wake: () => void = () => {};
   #digest: Uint8Array | undefined;
   #failure: Error | undefined;
 
   constructor() {
-    this.#worker.on('message', (answer: WorkerAnswer) => {
-      if (answer.digest === undefined) this.#onTheWay -= 1;
-      this.#digest = answer.digest;
-      this.#wake();
-    });
+    this.#worker.on('message', (answer: WorkerAnswer) => this.#take(answer));
     this.#worker.on('error', (error: Error) => {
       this.#failure = error;
       this.#wake();
     });
   }
 
-  async update(bytes: Uint8Array): Promise<void> {
-    this.#worker.postMessage(shareable(bytes));
-    this.#onTheWay += 1;
-    await this.#until(() => this.#onTheWay < MAX_PIECES_ON_THE_WAY);
+  get isIdle(): boolean {
+    return this.#onTheWay.length === 0;
+  }
+
+  async update(bytes: Uint8Array, onCrc?: (crc: number) => void): Promise<void> {
+    this.#worker.postMessage({ bytes: shareable(bytes), wantsCrc: onCrc !== undefined });
+    this.#onTheWay.push(onCrc);
+    await this.#until(() => this.#onTheWay.length < MAX_PIECES_ON_THE_WAY);
   }
 
   async digest(): Promise<Uint8Array> {
-    this.#worker.postMessage(null);
+    this.#worker.postMessage({});
     await this.#until(() => this.#digest !== undefined);
     return this.#digest ?? new Uint8Array(0);
   }
 
   async close(): Promise<void> {
     await this.#worker.terminate();
+  }
+
+  #take({ digest, crc }: WorkerAnswer): void {
+    if (digest === undefined) this.#onTheWay.shift()?.(crc ?? 0);
+    this.#digest = digest;
+    this.#wake();
   }
 
   async #until(reached: () => boolean): Promise<void> {

@@ -1,13 +1,13 @@
 import { PIECE_BYTES } from '../source.ts';
 
 /** Most pieces that may be on their way to the second thread at once. */
-export const MAX_PIECES_ON_THE_WAY = 4;
+export const MAX_PIECES_ON_THE_WAY = 3;
 
 /**
  * Pieces in one pool: those on their way, the one in use here, the one being read, and one to spare for a piece of the
  * image that straddles two of the file's.
  */
-const POOL_PIECES: number = MAX_PIECES_ON_THE_WAY + 4;
+const POOL_PIECES: number = MAX_PIECES_ON_THE_WAY + 3;
 
 /** Buffers for a file's pieces, each used again when {@link POOL_PIECES} - 1 others have been. */
 export interface PiecePool {

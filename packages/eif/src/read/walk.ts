@@ -9,6 +9,7 @@ import { decodeSectionHeader, SECTION_HEADER_BYTES } from '../format/section.ts'
 import type { ParallelSha384, Platform } from '../platform.ts';
 import type { OpenSource } from '../source.ts';
 import { ByteReader } from './byte-reader.ts';
+import { RunningCrc } from './running-crc.ts';
 import { MAX_SECTION_BYTES, SectionRules } from './section-rules.ts';
 
 /** Where a section stands in the image. */
@@ -70,15 +71,16 @@ class Walk {
   readonly #kept = new Map<EifSectionType, Uint8Array>();
   readonly #sections: EifSection[] = [];
   readonly #rules = new SectionRules();
+  readonly #crc: RunningCrc;
   #parallel: ParallelSha384 | undefined;
   #ramdisks = 0;
-  #crc = 0;
 
   constructor(source: OpenSource, options: WalkOptions) {
     this.#source = source;
     this.#options = options;
     this.#reader = new ByteReader(source.pieces);
     this.#digests = new ImageDigests(options.platform.createSha384);
+    this.#crc = new RunningCrc(options.platform.crc32);
   }
 
   async run(): Promise<WalkedEif> {
@@ -89,14 +91,8 @@ class Walk {
     if ((await this.#reader.peek()) !== undefined) {
       fail('EIF_TRAILING_BYTES', `expected the image to end at ${end}, found more bytes`, { offset: end });
     }
-    return {
-      byteLength: end,
-      header,
-      sections: this.#sections,
-      kept: this.#kept,
-      crc32: this.#crc,
-      pcrs: this.#digests.pcrs(await this.#parallel?.digest()),
-    };
+    const pcrs = this.#digests.pcrs(await this.#parallel?.digest());
+    return { byteLength: end, header, sections: this.#sections, kept: this.#kept, crc32: this.#crc.value, pcrs };
   }
 
   async close(): Promise<void> {
@@ -107,7 +103,7 @@ class Walk {
   async #readHeader(): Promise<EifHeader> {
     const bytes = await this.#reader.read(HEADER_BYTES);
     const header = decodeHeader(bytes);
-    this.#crc = this.#options.platform.crc32(bytes.subarray(0, CRC_OFFSET), 0);
+    this.#crc.update(bytes.subarray(0, CRC_OFFSET));
     const { byteLength } = this.#source;
     if (byteLength === undefined) return header;
     const end = declaredLength(header);
@@ -140,7 +136,7 @@ class Walk {
       );
     }
     this.#rules.admit(sectionHeader, offset);
-    this.#crc = this.#options.platform.crc32(bytes, this.#crc);
+    this.#crc.update(bytes);
     const section = { type: sectionHeader.type, index, offset, size };
     this.#sections.push(section);
     await this.#readData(section);
@@ -169,13 +165,21 @@ class Walk {
     return inApp ? this.#parallel : undefined;
   }
 
+  /** Whichever thread has more time calculates the piece's CRC. */
+  #handOver(piece: Uint8Array, app: ParallelSha384 | undefined): Promise<void> | undefined {
+    if (app?.isIdle) return app.update(piece, this.#crc.later(piece.length));
+    const handedOver = app?.update(piece);
+    this.#crc.update(piece);
+    return handedOver;
+  }
+
   /** The section's data up to `end`, counted into the CRC and the digests as they go by. */
   async *#measured(
     section: EifSection,
     end: number,
     app: ParallelSha384 | undefined,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const { platform, signal, onProgress } = this.#options;
+    const { signal, onProgress } = this.#options;
     while (this.#reader.offset < end) {
       signal?.throwIfAborted();
       const piece = await this.#reader.next(end - this.#reader.offset);
@@ -185,8 +189,7 @@ class Walk {
           offset: this.#reader.offset,
         });
       }
-      const handedOver = app?.update(piece);
-      this.#crc = platform.crc32(piece, this.#crc);
+      const handedOver = this.#handOver(piece, app);
       this.#digests.update(piece);
       await handedOver;
       onProgress?.({
