@@ -22,6 +22,8 @@ export type { EmulatedEnclave } from './hypervisor/emulated-enclave.ts';
 export type { Emulator, EmulatorOptions } from './hypervisor/emulator.ts';
 export { startEmulator } from './hypervisor/emulator.ts';
 export type { Isolation } from './hypervisor/isolation.ts';
+export type { EmulatorLauncher, LaunchOptions } from './hypervisor/launcher.ts';
+export { createLauncher } from './hypervisor/launcher.ts';
 export type {
   DescribeEnclaveOutput,
   MeasurementsOutput,

@@ -8,7 +8,7 @@ import { decodeHex } from '@nitro-enclaves/core';
 import type { BuildEifOptions, BuiltEif } from '@nitro-enclaves/eif';
 import { buildEif } from '@nitro-enclaves/eif';
 import type { Emulator } from '@nitro-enclaves/emulator';
-import { startEmulator } from '@nitro-enclaves/emulator';
+import { createLauncher, startEmulator } from '@nitro-enclaves/emulator';
 import { VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
 import { build as bundle } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -135,6 +135,18 @@ describe.skipIf(!existsSync('/usr/bin/ldd'))('an image under the emulator (needs
     await enclave.exited;
     expect(reports).toEqual(['33 {"exitCode":9}']);
     await server.drain();
+  });
+
+  it("is launched by nitro-cli's options and in its shapes", async (context) => {
+    if (!emulator.isolation.namespaces)
+      context.skip('needs user namespaces (sysctl kernel.unprivileged_userns_clone=1)');
+    const launcher = createLauncher(emulator);
+    const { path } = await buildImage({ cmd: ['/bin/sh', '-c', 'echo launched'] });
+    const options = { eifPath: path, memoryMiB: 128, cpuCount: 1, enclaveName: 'launched', debugMode: true };
+    const { EnclaveID } = await launcher.runEnclave(options);
+    expect(await launcher.describeEnclaves()).toMatchObject([{ EnclaveID, EnclaveName: 'launched' }]);
+    expect((await launcher.console(EnclaveID).setEncoding('utf8').toArray()).join('')).toBe('launched\n');
+    await expect(launcher.terminateEnclave('nobody')).rejects.toMatchObject({ code: 'EMULATOR_ENCLAVE_UNKNOWN' });
   });
 
   it('is refused with less than four times its size of memory, and when it is no image', async () => {
