@@ -31,7 +31,7 @@ describe('EifWriter', () => {
 
   it('writes the same file however the data are cut into pieces', async () => {
     await writeImage(join(folder, 'a.eif'), [Uint8Array.of(1, 2, 3, 4)]);
-    await writeImage(join(folder, 'b.eif'), [Uint8Array.of(1), Uint8Array.of(2, 3), Uint8Array.of(4)]);
+    await writeImage(join(folder, 'b.eif'), [Uint8Array.of(1), Uint8Array.of(2, 3), Uint8Array.of(), Uint8Array.of(4)]);
     expect(await readFile(join(folder, 'a.eif'))).toEqual(await readFile(join(folder, 'b.eif')));
   });
 

@@ -17,6 +17,7 @@ function wrap(hash: Hash): Sha384 {
 /** OpenSSL's SHA-384 and zlib's CRC-32, through Node. */
 export const nodePlatform: Platform = {
   createSha384: () => wrap(createHash('sha384')),
-  crc32: (bytes, previous) => crc32(bytes, previous),
+  // Of no bytes at all zlib's gives 0, whatever went before.
+  crc32: (bytes, previous) => (bytes.length === 0 ? previous : crc32(bytes, previous)),
   createParallelSha384,
 };
