@@ -15,7 +15,7 @@ const DIAGRAM = {
   vsock: own('native'),
   nsm: [...own('core', 'native'), 'cbor-x'],
   attestation: own('core'),
-  eif: [...own('core'), '@noble/hashes', '@peculiar/x509', 'reflect-metadata'],
+  eif: [...own('core'), '@noble/hashes', '@peculiar/x509', 'fzstd', 'reflect-metadata'],
   kms: [
     ...own('core'),
     '@aws-crypto/client-node',
@@ -25,7 +25,16 @@ const DIAGRAM = {
     'asn1js',
     'pkijs',
   ],
-  parent: own('core', 'vsock'),
+  parent: [
+    ...own('core', 'vsock'),
+    '@aws-sdk/credential-providers',
+    '@opentelemetry/api',
+    '@opentelemetry/api-logs',
+    '@smithy/types',
+    'prom-client',
+    'yaml',
+    'zod',
+  ],
   emulator: [
     ...own('attestation', 'core', 'eif', 'kms', 'nsm', 'parent', 'vsock'),
     '@noble/curves',
