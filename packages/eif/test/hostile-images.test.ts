@@ -173,6 +173,16 @@ const CASES: readonly Case[] = [
     'EIF_METADATA_JSON',
     [kernel(), cmdline(), metadata('['.repeat(100_000) + ']'.repeat(100_000)), ramdisk()],
   ],
+  [
+    'a field of the metadata twice',
+    'EIF_METADATA_DUPLICATE_KEY',
+    [kernel(), cmdline(), metadata(JSON.stringify(METADATA).replace('{', '{"ImageName":"other",')), ramdisk()],
+  ],
+  [
+    'a field of the metadata twice, once in escapes, deep inside',
+    'EIF_METADATA_DUPLICATE_KEY',
+    [kernel(), cmdline(), metadata('{"a":[{"b":{},"c":"\\"","\\u0062":"{"}]}'), ramdisk()],
+  ],
   ['metadata that are an array', 'EIF_METADATA_FIELD', [kernel(), cmdline(), metadata([]), ramdisk()]],
   ['metadata that are null', 'EIF_METADATA_FIELD', [kernel(), cmdline(), metadata(null), ramdisk()]],
   ['metadata without a name', 'EIF_METADATA_FIELD', withField((value) => delete value['ImageName'])],
@@ -286,6 +296,11 @@ describe('an image', () => {
     ['with 32 sections', [kernel(), cmdline(), metadata(), ...Array.from({ length: 29 }, () => ramdisk())], {}],
     ['with a NUL at the command line’s end', [kernel(), cmdline('quiet\0'), metadata(), ramdisk()], {}],
     ['with fields in its metadata that nobody knows', withField((value) => (value['Extra'] = { deep: [1] })), {}],
+    [
+      'with one key in several objects of its metadata',
+      withField((value) => (value['Extra'] = [{ a: { a: 'a' } }, { a: '{"a":1,"a":2}' }, 'a'])),
+      {},
+    ],
     ['without CustomMetadata', withField((value) => delete value['CustomMetadata']), {}],
   ] as const)('%s is accepted from a path, bytes, a Blob and a stream alike', async (_, sections, header) => {
     const image = syntheticImage(sections, header);

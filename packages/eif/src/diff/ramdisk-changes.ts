@@ -63,21 +63,26 @@ function compareRamdisk(left: RamdiskContents, right: RamdiskContents, attribute
   return [{ kind: 'ramdisk-encoding', ramdisk, ...data, pcrs }];
 }
 
+function compareAt(
+  ramdisk: number,
+  left: RamdiskContents | undefined,
+  right: RamdiskContents | undefined,
+  attribute: Attribute,
+): EifChange[] {
+  if (left !== undefined && right !== undefined) return compareRamdisk(left, right, attribute);
+  const pcrs = attribute('PCR0', ramdisk === 0 ? 'PCR1' : 'PCR2');
+  if (right !== undefined) return [{ kind: 'ramdisk-added', ramdisk, ...summarise(right.section), pcrs }];
+  return left === undefined ? [] : [{ kind: 'ramdisk-removed', ramdisk, ...summarise(left.section), pcrs }];
+}
+
 /** What differs in the ramdisks of two images, the first with the first and so on. */
 export function compareRamdisks(
   left: readonly RamdiskContents[],
   right: readonly RamdiskContents[],
   attribute: Attribute,
 ): EifChange[] {
-  const changes: EifChange[] = [];
-  for (let ramdisk = 0; ramdisk < Math.max(left.length, right.length); ramdisk += 1) {
-    const [before, after] = [left[ramdisk], right[ramdisk]];
-    const pcrs = attribute('PCR0', ramdisk === 0 ? 'PCR1' : 'PCR2');
-    if (before !== undefined && after !== undefined) changes.push(...compareRamdisk(before, after, attribute));
-    else if (after !== undefined) changes.push({ kind: 'ramdisk-added', ramdisk, ...summarise(after.section), pcrs });
-    else if (before !== undefined) {
-      changes.push({ kind: 'ramdisk-removed', ramdisk, ...summarise(before.section), pcrs });
-    }
-  }
-  return changes;
+  const count = Math.max(left.length, right.length);
+  return Array.from({ length: count }, (_, ramdisk) => ramdisk).flatMap((ramdisk) =>
+    compareAt(ramdisk, left[ramdisk], right[ramdisk], attribute),
+  );
 }

@@ -16,19 +16,30 @@ function components(path: string): string[] {
  */
 export class UnpackedTree {
   readonly #nodes = new Map<string, TreeNode>([['', { type: 'directory' }]]);
+  /** How many there are in each folder. */
+  readonly #children = new Map<string, number>();
 
   get(path: string): TreeNode | undefined {
     return this.#nodes.get(path);
   }
 
   set(path: string, node: TreeNode): void {
+    if (!this.#nodes.has(path)) this.#count(path, 1);
     this.#nodes.set(path, node);
+  }
+
+  delete(path: string): void {
+    if (this.#nodes.delete(path)) this.#count(path, -1);
   }
 
   /** Whether a folder has anything in it. */
   hasChildren(path: string): boolean {
-    for (const known of this.#nodes.keys()) if (known.startsWith(`${path}/`)) return true;
-    return false;
+    return (this.#children.get(path) ?? 0) > 0;
+  }
+
+  #count(path: string, change: 1 | -1): void {
+    const folder = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
+    this.#children.set(folder, (this.#children.get(folder) ?? 0) + change);
   }
 
   /**
@@ -57,7 +68,7 @@ export class UnpackedTree {
       if (node?.type === 'other') fail('EIF_EXTRACT_PATH', `expected a folder at ${here}, found a file`);
       if (node === undefined) {
         await makeFolder(here);
-        this.#nodes.set(here, { type: 'directory' });
+        this.set(here, { type: 'directory' });
       }
       at.push(component);
     }

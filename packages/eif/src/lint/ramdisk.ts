@@ -5,7 +5,8 @@ import { isSecretFile } from './secrets.ts';
 function lintTimes({ ramdisk, entries = [] }: RamdiskContents): EifFinding[] {
   const times = new Set(entries.map(({ mtime }) => mtime));
   if (times.size <= 1) return [];
-  const newest = new Date(Math.max(...times) * 1000).toISOString();
+  const latest = entries.reduce((time, { mtime }) => Math.max(time, mtime), 0);
+  const newest = new Date(latest * 1000).toISOString();
   const message = `the files have ${times.size} different times, the newest ${newest}: unless all are fixed, building again moves PCR0 and PCR${ramdisk === 0 ? 1 : 2}`;
   return [{ rule: 'TIME_UNPINNED', severity: 'warning', message, ramdisk }];
 }

@@ -101,5 +101,6 @@ export class Unpacker {
     if (node.type === 'directory') await rmdir(this.#at(path));
     else await unlink(this.#at(path));
     this.#folders.delete(path);
+    this.#tree.delete(path);
   }
 }

@@ -1,4 +1,5 @@
 import { fail } from '../error.ts';
+import { findDuplicateKey } from './json-keys.ts';
 import { decodeText } from './text.ts';
 
 /**
@@ -37,6 +38,13 @@ function parseJson(text: string): unknown {
     fail('EIF_METADATA_JSON', 'expected JSON in the metadata section', { cause });
   }
   checkDepth(value, 1);
+  const duplicate = findDuplicateKey(text);
+  if (duplicate !== undefined) {
+    fail(
+      'EIF_METADATA_DUPLICATE_KEY',
+      `expected each key once in the metadata, found ${JSON.stringify(duplicate)} twice`,
+    );
+  }
   return value;
 }
 
@@ -58,7 +66,8 @@ function stringAt(object: JsonObject, name: string, parent: string): string {
 
 /**
  * Decodes the metadata section. Fields that the format does not name are passed over.
- * @throws {EifError} `EIF_METADATA_TEXT` when it is not UTF-8, `EIF_METADATA_JSON`, `EIF_METADATA_FIELD`.
+ * @throws {EifError} `EIF_METADATA_TEXT` when it is not UTF-8, `EIF_METADATA_JSON`,
+ * `EIF_METADATA_DUPLICATE_KEY`, `EIF_METADATA_FIELD`.
  */
 export function decodeMetadata(bytes: Uint8Array): EifMetadata {
   const root = objectAt(parseJson(decodeText(bytes, 'EIF_METADATA_TEXT', 'metadata')), '$');

@@ -1,4 +1,3 @@
-import { concatBytes } from '@nitro-enclaves/core';
 import type { ImagePcrs } from '../digests.ts';
 import { ImageDigests } from '../digests.ts';
 import { fail } from '../error.ts';
@@ -146,9 +145,12 @@ class Walk {
     const end = this.#reader.offset + section.size;
     const app = this.#enter(section);
     if (MAX_SECTION_BYTES[section.type] !== undefined) {
-      const parts: Uint8Array[] = [];
-      for await (const piece of this.#measured(section, end, app)) parts.push(piece.slice());
-      const bytes = concatBytes(...parts);
+      const bytes = new Uint8Array(section.size);
+      let at = 0;
+      for await (const piece of this.#measured(section, end, app)) {
+        bytes.set(piece, at);
+        at += piece.length;
+      }
       this.#kept.set(section.type, bytes);
       await this.#options.visit?.(section, oncePiece(bytes));
       return;
