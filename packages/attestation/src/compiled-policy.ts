@@ -1,4 +1,4 @@
-import { parseCertificate } from '@nitro-enclaves/core';
+import { copyBytes, parseCertificate } from '@nitro-enclaves/core';
 import { LAST_MOMENT } from './certificate-path.ts';
 import type { DocumentKind } from './document.ts';
 import { PolicyConfigurationError } from './error.ts';
@@ -137,7 +137,7 @@ function readImages(policy: Options, kind: DocumentKind): readonly CompiledImage
 /** Copies and checks a nonce. A short one can be guessed and asked for in advance. */
 export function readNonce(nonce: unknown, path: string): Uint8Array {
   if (nonce instanceof Uint8Array && nonce.length >= MIN_NONCE_BYTES && nonce.length <= MAX_NONCE_BYTES)
-    return nonce.slice();
+    return copyBytes(nonce);
   const found = nonce instanceof Uint8Array ? `${nonce.length} bytes` : typeof nonce;
   return refusePolicy(
     'POLICY_NONCE_LENGTH',
@@ -189,7 +189,7 @@ function readRevokedCertificate(entry: unknown, index: number): RevokedCertifica
   expectOnlyOptions(entry, ['issuer', 'serialNumber'], path);
   const { issuer, serialNumber } = entry;
   if (BYTES.is(issuer) && typeof serialNumber === 'string' && /^([0-9a-fA-F]{2})+$/.test(serialNumber)) {
-    return { issuer: issuer.slice(), serialNumber: serialNumber.toLowerCase() };
+    return { issuer: copyBytes(issuer), serialNumber: serialNumber.toLowerCase() };
   }
   return refusePolicy('POLICY_OPTION_TYPE', path, 'expected issuer as DER bytes and serialNumber as hexadecimal');
 }
@@ -236,6 +236,12 @@ function readTrustAnchor(policy: Options): Uint8Array {
   }
 }
 
+/** A copy: the caller's later writes must not change what a document is held to. */
+function readBytes(value: unknown, path: string): Uint8Array | undefined {
+  const bytes = readOption(value, path, BYTES);
+  return bytes === undefined ? undefined : copyBytes(bytes);
+}
+
 function compile(policy: Options): Omit<CompiledPolicy, keyof TimeRules> {
   const kind = readKind(policy);
   return {
@@ -246,8 +252,8 @@ function compile(policy: Options): Omit<CompiledPolicy, keyof TimeRules> {
     pcrs: policy['pcrs'] === undefined ? new Map() : readPcrValues(policy['pcrs'], '.pcrs', { allowZero: true }),
     allPcrsLocked: readOption(policy['allPcrsLocked'], '.allPcrsLocked', FLAG) ?? false,
     regions: readRegions(policy['regions']),
-    publicKey: readOption(policy['publicKey'], '.publicKey', BYTES)?.slice(),
-    userData: readOption(policy['userData'], '.userData', BYTES)?.slice(),
+    publicKey: readBytes(policy['publicKey'], '.publicKey'),
+    userData: readBytes(policy['userData'], '.userData'),
     refuseUnknownFields: readOption(policy['refuseUnknownFields'], '.refuseUnknownFields', FLAG) ?? false,
     revoked: readRevoked(policy['revoked']),
     allowKmsRecipientDocument: isAllowed(policy, allowKmsRecipientDocument),
