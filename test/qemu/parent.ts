@@ -24,7 +24,7 @@ async function visit(transport: Transport, cid: number, name: string, settings: 
 const HEARTBEAT = { PORT: 9000, BYTE: 0xb7 };
 
 /** Answers the heartbeat as nitro-cli does: with the same byte. */
-function answerHeartbeat(transport: Transport, onHeartbeat: () => void): Promise<VsockServer> {
+export function answerHeartbeat(transport: Transport, onHeartbeat: () => void): Promise<VsockServer> {
   const server = transport.createServer({}, (socket) => {
     socket.on('error', () => {});
     socket.once('data', (bytes) => {
@@ -52,17 +52,22 @@ export interface ParentProgram extends AsyncDisposable {
   readonly reported: Promise<void>;
 }
 
-/** Starts the parent; `onResult` is called with every line of the report. */
-export async function startParent(
-  transport: Transport,
-  settings: GuestSettings,
-  onResult: (result: GuestResult) => void,
-): Promise<ParentProgram> {
-  const endServices = await startServices(transport, FIRST_PORT.PARENT, settings.tls);
-  const booted = signal();
-  const reported = signal();
-  const heartbeat = await answerHeartbeat(transport, booted.resolve);
-  const serve = (socket: VsockSocket): void => {
+/** What a parent program needs. */
+export interface ParentOptions {
+  transport: Transport;
+  settings: GuestSettings;
+  /** Whether nobody else answers the enclave's heartbeat. */
+  answersHeartbeat: boolean;
+  /** Called with every line of the report. */
+  onResult: (result: GuestResult) => void;
+}
+
+/** Answers one enclave's tests: settings, then visits as they are asked for, while the report comes in. */
+function serveTests(
+  { transport, settings, onResult }: ParentOptions,
+  ended: () => void,
+): (socket: VsockSocket) => void {
+  return (socket) => {
     const send = (message: ParentMessage): void => {
       socket.write(`${JSON.stringify(message)}\n`);
     };
@@ -73,15 +78,25 @@ export async function startParent(
         if ('result' in message) onResult(message.result);
         else visit(transport, socket.remoteCid, message.visit, settings).then(send);
       })
-      .once('close', reported.resolve);
+      .once('close', ended);
     send({ settings });
   };
-  const server = await transport.createServer({}, serve).listen({ port: REPORT_PORT });
+}
+
+/** Starts the parent's services and waits for an enclave. */
+export async function startParent(options: ParentOptions): Promise<ParentProgram> {
+  const { transport, settings, answersHeartbeat } = options;
+  const [booted, reported] = [signal(), signal()];
+  const endServices = await startServices(transport, FIRST_PORT.PARENT, settings.tls);
+  const servers = [
+    await transport.createServer({}, serveTests(options, reported.resolve)).listen({ port: REPORT_PORT }),
+  ];
+  if (answersHeartbeat) servers.push(await answerHeartbeat(transport, booted.resolve));
   return {
     booted: booted.promise,
     reported: reported.promise,
     [Symbol.asyncDispose]: async () => {
-      await Promise.all([server, heartbeat].map((one) => one.drain({ timeout: 0 })));
+      await Promise.all(servers.map((server) => server.drain({ timeout: 0 })));
       await endServices();
     },
   };

@@ -10,7 +10,7 @@ import { startParent } from './parent.ts';
 import { QemuEnclave } from './rig/enclave.mjs';
 import { buildTestImage } from './rig/image.mjs';
 import { prepareRig, rigImpossible } from './rig/rig.mjs';
-import { selfSigned } from './self-signed.ts';
+import { selfSigned } from './rig/self-signed.mjs';
 import { FIRST_PORT, SERVICE, TLS_NAME } from './traffic/services.ts';
 
 const MINUTE = 60_000;
@@ -75,7 +75,12 @@ describe.skipIf(impossible !== undefined)(
         connections: CONNECTIONS,
       };
       const transport = unixTransport({ folder, cid: VMADDR_CID_PARENT });
-      await using parent = await startParent(transport, settings, (result) => results.set(result.name, result));
+      await using parent = await startParent({
+        transport,
+        settings,
+        answersHeartbeat: true,
+        onResult: (result) => results.set(result.name, result),
+      });
       parent.booted.then(() => {
         heartbeat = true;
       });

@@ -33,19 +33,24 @@ export interface Parent {
   visit(scenario: string): Promise<string>;
 }
 
+/** What not every enclave has: the parent program, and a kernel whose vsock reaches itself. */
+export type Need = 'parent' | 'loopback';
+
 /** What the tests inside the enclave have at hand. */
 export interface GuestContext {
   readonly transport: Transport;
-  /** The parent program; a test that asks for it `needsParent`. */
+  /** The parent program; a test that asks for it needs it. */
   parent(): Parent;
+  /** What this enclave lacks, and how to get it. */
+  readonly missing: ReadonlyMap<Need, string>;
 }
 
 /** A statement about this machine; `run` rejects if it does not hold, and may give figures for the report. */
 export interface GuestTest {
   /** What holds, as a sentence. */
   name: string;
-  /** Whether it needs the parent program. */
-  needsParent?: boolean;
+  /** What it cannot do without. */
+  needs?: Need;
   /** Deadline, in ms; default 60 000. */
   timeout?: number;
   run(context: GuestContext): Promise<string | undefined>;

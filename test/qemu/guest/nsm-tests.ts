@@ -21,7 +21,7 @@ const openTests: readonly GuestTest[] = [
   },
   {
     name: 'nsm: the module id is the one that the enclave was started with',
-    needsParent: true,
+    needs: 'parent',
     async run({ parent }) {
       const { moduleId } = parent().settings;
       if (moduleId === undefined) return 'the launcher did not choose one';
@@ -32,7 +32,7 @@ const openTests: readonly GuestTest[] = [
   },
   {
     name: 'nsm: every PCR that eif predicted has the value predicted',
-    needsParent: true,
+    needs: 'parent',
     async run({ parent }) {
       const { predictedPcrs } = parent().settings;
       await using nsm = await openNsm();

@@ -1,5 +1,4 @@
-import type { Transport } from '@nitro-enclaves/vsock';
-import type { GuestContext, GuestResult, GuestTest, Parent } from './guest-test.ts';
+import type { GuestContext, GuestResult, GuestTest } from './guest-test.ts';
 
 const DEFAULT_TIMEOUT = 60_000;
 
@@ -27,25 +26,13 @@ async function outcomeOf(test: GuestTest, context: GuestContext): Promise<Pick<G
 /** Runs `tests` one after the other; tells the result of each as it comes. */
 export async function runGuestTests(
   tests: readonly GuestTest[],
-  transport: Transport,
-  parent: Parent | undefined,
+  context: GuestContext,
   report: (result: GuestResult) => void,
 ): Promise<void> {
-  const context: GuestContext = {
-    transport,
-    parent: () => {
-      if (parent === undefined) throw new Error('expected a test that says that it needs the parent');
-      return parent;
-    },
-  };
   for (const test of tests) {
-    if (test.needsParent && parent === undefined) {
-      const detail = 'needs the parent program (test/qemu/README.md says how to start it)';
-      report({ name: test.name, outcome: 'skipped', duration: 0, detail });
-      continue;
-    }
+    const lacking = test.needs && context.missing.get(test.needs);
     const start = performance.now();
-    const outcome = await outcomeOf(test, context);
+    const outcome = lacking ? { outcome: 'skipped' as const, detail: lacking } : await outcomeOf(test, context);
     report({ name: test.name, duration: Math.round(performance.now() - start), ...outcome });
   }
 }

@@ -9,7 +9,7 @@ const UNUSED_PORT = 7999;
 /** The visits of the enclave to the parent. */
 const outward: readonly GuestTest[] = SCENARIOS.map(({ name, timeout, run }) => ({
   name: `enclave to parent: ${name}`,
-  needsParent: true,
+  needs: 'parent',
   timeout,
   run: ({ transport, parent }) =>
     run({ transport, cid: VMADDR_CID_PARENT, firstPort: FIRST_PORT.PARENT, ...parent().load }),
@@ -18,7 +18,7 @@ const outward: readonly GuestTest[] = SCENARIOS.map(({ name, timeout, run }) => 
 /** The visits of the parent to the enclave, which the parent makes when it is asked to. */
 const inward: readonly GuestTest[] = SCENARIOS.map(({ name, timeout }) => ({
   name: `parent to enclave: ${name}`,
-  needsParent: true,
+  needs: 'parent',
   timeout,
   run: ({ parent }) => parent().visit(name),
 }));

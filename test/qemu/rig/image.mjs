@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildEif } from '@nitro-enclaves/eif';
-import { GUEST_PROGRAM, makeGuestRoot } from './guest-root.mjs';
+import { GUEST_COMMAND, makeGuestRoot } from './guest-root.mjs';
 
 /** AWS's own command line, without what only its kernel understands. */
 const CMDLINE = 'reboot=k panic=30 pci=off console=ttyS0 random.trust_cpu=on';
@@ -19,7 +19,7 @@ export async function buildTestImage({ output, boot, options = {} }) {
     return await buildEif({
       output,
       rootfs: root,
-      cmd: ['/usr/bin/node', GUEST_PROGRAM],
+      cmd: GUEST_COMMAND,
       name: 'nitro-enclaves-guest-tests',
       ...('kernel' in boot ? { cmdline: CMDLINE } : {}),
       ...boot,
