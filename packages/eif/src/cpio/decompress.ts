@@ -1,3 +1,4 @@
+import { copyBytes } from '@nitro-enclaves/core';
 import { EifError, fail } from '../error.ts';
 
 /** How an archive inside a ramdisk is compressed. */
@@ -23,7 +24,7 @@ async function feed(
   writer: WritableStreamDefaultWriter<BufferSource>,
 ): Promise<void> {
   try {
-    for await (const piece of pieces) await writer.write(piece.slice());
+    for await (const piece of pieces) await writer.write(copyBytes(piece));
     await writer.close();
   } catch (error) {
     await writer.abort(error);

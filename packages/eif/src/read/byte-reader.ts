@@ -1,3 +1,5 @@
+import { copyBytes } from '@nitro-enclaves/core';
+
 const EMPTY = new Uint8Array(0);
 
 /** Takes exact counts of bytes out of pieces of any length. Nothing is allocated for bytes that are not there. */
@@ -29,7 +31,7 @@ export class ByteReader {
     const parts: Uint8Array[] = [];
     let missing = length;
     while (missing > 0) {
-      const part = (await this.next(missing)).slice();
+      const part = copyBytes(await this.next(missing));
       if (part.length === 0) break;
       parts.push(part);
       missing -= part.length;

@@ -1,5 +1,5 @@
 import type { AlgorithmIdentifier } from '@nitro-enclaves/core';
-import { DER_TAG, DerError, DerReader } from '@nitro-enclaves/core';
+import { copyBytes, DER_TAG, DerError, DerReader } from '@nitro-enclaves/core';
 import { fail } from '../error.ts';
 
 /** The signing certificate of an image. Byte fields are as encoded. */
@@ -68,7 +68,7 @@ function readFields(der: Uint8Array): Omit<SigningCertificate, 'der'> {
  * @throws {EifError} `EIF_CERTIFICATE_DER`.
  */
 export function readSigningCertificate(bytes: Uint8Array): SigningCertificate {
-  const der = bytes.slice();
+  const der = copyBytes(bytes);
   try {
     return { der, ...readFields(der) };
   } catch (cause) {
