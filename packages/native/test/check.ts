@@ -11,6 +11,9 @@ export const ROUNDS = Number(process.env['NATIVE_CHECK_ROUNDS'] ?? 1000);
 /** How many workers the checks start and stop. */
 export const WORKERS = Number(process.env['NATIVE_CHECK_WORKERS'] ?? 10);
 
+/** What a device that is no NSM answers to its ioctl. */
+export const NO_NSM = process.env['NATIVE_CHECK_IOCTL_ERROR'] ?? 'ENOTTY';
+
 /** How many descriptors this process has open. */
 export function descriptorCount(): number {
   return readdirSync('/proc/self/fd').length;

@@ -1,18 +1,17 @@
 import { spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { transportConformance } from '@nitro-enclaves/vsock/conformance';
 import { build } from 'esbuild';
+import { CHECKS } from './checks.ts';
 
-/** A Node with an addon to be checked. */
-export interface Platform {
-  /** The command that runs a script: node itself, with what has to stand before it. */
-  readonly command: readonly string[];
-  /** Folder with `linux-x64` and `linux-arm64`. */
-  readonly prebuilds: string;
-  readonly env?: Readonly<Record<string, string>>;
-}
+export const packageFolder: string = fileURLToPath(new URL('..', import.meta.url));
+export const rootFolder: string = join(packageFolder, '../..');
+
+/** What every build of the addon must do, on every processor: the checks of it, and the contract of transports over it. */
+export const CHECK_NAMES: readonly string[] = [...CHECKS, ...transportConformance].map(({ name }) => name);
 
 /** What came of a run. */
 export interface Outcome {
@@ -22,15 +21,13 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export const packageFolder: string = fileURLToPath(new URL('..', import.meta.url));
-
-/** Runs all checks on a platform, in a process of their own. */
-export async function runChecks({ command, prebuilds, env = {} }: Platform): Promise<Outcome> {
+/** Bundles the checks into one script, beside a copy of the builds that it is to load. */
+export async function prepareChecks(prebuilds: string): Promise<{ script: string; cleanUp: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'native-checks-'));
   await mkdir(join(folder, 'dist'));
   await cp(prebuilds, join(folder, 'prebuilds'), { recursive: true });
   const script = join(folder, 'dist/run-checks.mjs');
-  const sources = (path: string): string => join(packageFolder, '..', path);
+  const packages = join(packageFolder, '..');
   await build({
     entryPoints: [join(packageFolder, 'test/run-checks.ts')],
     outfile: script,
@@ -40,16 +37,30 @@ export async function runChecks({ command, prebuilds, env = {} }: Platform): Pro
     target: 'node20',
     logLevel: 'error',
     alias: {
-      '@nitro-enclaves/native': sources('native/src/index.ts'),
-      '@nitro-enclaves/vsock/conformance': sources('vsock/src/conformance/index.ts'),
-      '@nitro-enclaves/vsock': sources('vsock/src/index.ts'),
+      '@nitro-enclaves/native': join(packages, 'native/src/index.ts'),
+      '@nitro-enclaves/vsock/conformance': join(packages, 'vsock/src/conformance/index.ts'),
+      '@nitro-enclaves/vsock': join(packages, 'vsock/src/index.ts'),
     },
   });
-  const [program = process.execPath, ...before] = command;
-  return collect(program, [...before, script], env);
+  return { script, cleanUp: () => rm(folder, { recursive: true, force: true }) };
 }
 
-function collect(program: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Outcome> {
+/** Runs a command that ends in the script of the checks. */
+export async function runChecks(command: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+  const { exitCode, stdout, stderr } = await runProgram(command, env);
+  const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
+  return {
+    failures: new Map(lines.map((line) => JSON.parse(line)).map((of) => [of.name, of.failure])),
+    exitCode,
+    stderr,
+  };
+}
+
+/** Runs a program to its end. */
+export function runProgram(
+  [program = '', ...args]: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
@@ -61,10 +72,6 @@ function collect(program: string, args: readonly string[], env: Readonly<Record<
       stderr += chunk;
     });
     child.once('error', reject);
-    child.once('close', (exitCode) => {
-      const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
-      const failures = new Map(lines.map((line) => JSON.parse(line)).map(({ name, failure }) => [name, failure]));
-      resolve({ failures, exitCode, stderr });
-    });
+    child.once('close', (exitCode) => resolve({ exitCode, stdout, stderr }));
   });
 }

@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Outcome } from './platform.ts';
+import { CHECK_NAMES, packageFolder, prepareChecks, runChecks } from './platform.ts';
+
+describe.runIf(process.platform === 'linux')('the addon as it is shipped', () => {
+  let outcome: Outcome | undefined;
+  let cleanUp = async (): Promise<void> => {};
+  beforeAll(async () => {
+    const prepared = await prepareChecks(join(packageFolder, 'prebuilds'));
+    cleanUp = prepared.cleanUp;
+    const env = { NATIVE_CHECK_ROUNDS: '10000', NATIVE_CHECK_WORKERS: '40' };
+    outcome = await runChecks([process.execPath, prepared.script], env);
+  }, 300_000);
+  afterAll(() => cleanUp());
+
+  it.each(CHECK_NAMES)('%s', (name) => {
+    expect(outcome?.failures.has(name), outcome?.stderr).toBe(true);
+    expect(outcome?.failures.get(name)).toBeUndefined();
+  });
+
+  it('lets the process end when nothing is under way', () => {
+    expect(outcome?.exitCode, outcome?.stderr).toBe(0);
+  });
+});
