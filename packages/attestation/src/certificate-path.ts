@@ -10,9 +10,8 @@ import {
   parseCertificate,
   subjectKeyIdentifier,
 } from '@nitro-enclaves/core';
-import type { AttestationErrorCode } from './error.ts';
-import { AttestationError, at } from './error.ts';
-import { isOnCurve, isSignatureInRange, isUncompressedPoint, P384_FIELD_BYTES } from './p384.ts';
+import { at, refuse } from './error.ts';
+import { isOnCurve, isSignatureInRange, isUncompressedPoint, P384_FIELD_BYTES, SIGNATURE_RANGE } from './p384.ts';
 
 /** A certificate of a path with what the checks read in it; made once for each certificate. */
 export interface PathCertificate {
@@ -46,32 +45,19 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
 /** The latest moment that a Date can hold, in ms since the epoch. */
 export const LAST_MOMENT = 8.64e15;
 
-function refuse(code: AttestationErrorCode, path: string, sentence: string): never {
-  throw new AttestationError(code, `${path}: ${sentence}`, { path });
-}
-
 /** Another algorithm, or a parameter, is a weaker signature, or a second encoding of the same certificate. */
-function checkSignatureAlgorithm({ signatureAlgorithm }: Certificate, path: string): void {
-  if (signatureAlgorithm.algorithm === ECDSA_WITH_SHA384 && signatureAlgorithm.parameters === undefined) return;
-  refuse(
-    'PATH_SIGNATURE_ALGORITHM',
-    path,
-    `expected ecdsa-with-SHA384 without parameters, found ${signatureAlgorithm.algorithm}`,
-  );
+function checkSignatureAlgorithm({ signatureAlgorithm: { algorithm, parameters } }: Certificate, path: string): void {
+  if (algorithm === ECDSA_WITH_SHA384 && parameters === undefined) return;
+  refuse('PATH_SIGNATURE_ALGORITHM', path, 'ecdsa-with-SHA384 without parameters', algorithm);
 }
 
 /** A point off the curve is in a smaller group, whose signatures can be forged. */
-function checkPublicKey({ publicKeyAlgorithm, publicKey }: Certificate, path: string): void {
-  if (!bytesEqual(publicKeyAlgorithm.encoded, P384_KEY_ALGORITHM)) {
-    refuse(
-      'PATH_KEY_ALGORITHM',
-      path,
-      `expected an EC key on secp384r1, found ${publicKeyAlgorithm.algorithm} or another curve`,
-    );
+function checkPublicKey({ publicKeyAlgorithm: { algorithm, encoded }, publicKey }: Certificate, path: string): void {
+  if (!bytesEqual(encoded, P384_KEY_ALGORITHM)) {
+    refuse('PATH_KEY_ALGORITHM', path, 'a key on secp384r1', algorithm);
   }
-  if (!isUncompressedPoint(publicKey))
-    refuse('PATH_KEY_POINT', path, 'expected the key as an uncompressed point of 97 bytes');
-  if (!isOnCurve(publicKey)) refuse('PATH_KEY_NOT_ON_CURVE', path, 'expected the key to be a point of the curve');
+  if (!isUncompressedPoint(publicKey)) refuse('PATH_KEY_POINT', path, 'an uncompressed point as key');
+  if (!isOnCurve(publicKey)) refuse('PATH_KEY_NOT_ON_CURVE', path, 'a point of the curve as key');
 }
 
 /** Parses one certificate and checks what can be told from it alone. */
@@ -81,8 +67,7 @@ export function readPathCertificate(encoded: Uint8Array, path: string): PathCert
     checkSignatureAlgorithm(certificate, path);
     checkPublicKey(certificate, path);
     const signature = decodeEcdsaSignature(certificate.signature, P384_FIELD_BYTES);
-    if (!isSignatureInRange(signature))
-      refuse('PATH_SIGNATURE_RANGE', path, 'expected r and s from 1 to the group order');
+    if (!isSignatureInRange(signature)) refuse('PATH_SIGNATURE_RANGE', path, SIGNATURE_RANGE);
     return {
       certificate,
       constraints: basicConstraints(certificate),
@@ -111,12 +96,12 @@ export interface PathLink {
 export function checkIssuer({ own, issuer, path }: PathLink): void {
   if (issuer === undefined) return;
   if (!bytesEqual(own.certificate.issuer, issuer.certificate.subject)) {
-    refuse('PATH_ISSUER', path, 'expected the issuer to be the subject of the certificate above, found another name');
+    refuse('PATH_ISSUER', path, 'the subject of the certificate above as issuer');
   }
   const expected = issuer.subjectKeyIdentifier;
   const found = own.authorityKeyIdentifier;
   if (expected !== undefined && found !== undefined && !bytesEqual(expected, found)) {
-    refuse('PATH_KEY_IDENTIFIER', path, 'expected the authority key identifier to be that of the certificate above');
+    refuse('PATH_KEY_IDENTIFIER', path, 'the key identifier of the certificate above');
   }
 }
 
@@ -127,37 +112,31 @@ export function checkConstraints({ own: { constraints }, authoritiesBelow, isLea
 }
 
 function checkAuthorityConstraints(constraints: BasicConstraints | undefined, below: number, path: string): void {
-  if (constraints === undefined || !constraints.critical) {
-    refuse('PATH_BASIC_CONSTRAINTS', path, 'expected an authority to have critical basicConstraints');
-  }
-  if (!constraints.isCa) refuse('PATH_NOT_CA', path, 'expected an authority (CA:TRUE), found CA:FALSE');
-  if (constraints.pathLength !== undefined && below > constraints.pathLength) {
-    refuse('PATH_LENGTH', path, `expected at most ${constraints.pathLength} authorities below, found ${below}`);
-  }
+  if (!constraints?.critical) refuse('PATH_BASIC_CONSTRAINTS', path, 'critical basicConstraints');
+  const { isCa, pathLength = below } = constraints;
+  if (!isCa) refuse('PATH_NOT_CA', path, 'CA:TRUE', 'CA:FALSE');
+  if (below > pathLength) refuse('PATH_LENGTH', path, `at most ${pathLength} authorities below`, below);
 }
 
 function checkLeafConstraints(constraints: BasicConstraints | undefined, path: string): void {
-  if (constraints?.isCa) refuse('PATH_LEAF_IS_CA', path, 'expected the leaf to be no authority, found CA:TRUE');
-  if (constraints?.pathLength !== undefined)
-    refuse('PATH_LEAF_PATH_LENGTH', path, 'expected the leaf to have no path length');
+  if (constraints?.isCa) refuse('PATH_LEAF_IS_CA', path, 'CA:FALSE', 'CA:TRUE');
+  if (constraints?.pathLength !== undefined) refuse('PATH_LEAF_PATH_LENGTH', path, 'no path length');
 }
 
 /** §3.2.3.3 and RFC 5280 §4.2.1.3. A key certified for one use must not serve another. */
-export function checkKeyUsage({ own, isLeaf, path }: PathLink): void {
-  const usage = own.keyUsage;
-  if (usage === undefined) refuse('PATH_KEY_USAGE_MISSING', path, 'expected a keyUsage extension, found none');
+export function checkKeyUsage({ own: { keyUsage }, isLeaf, path }: PathLink): void {
+  if (keyUsage === undefined) refuse('PATH_KEY_USAGE_MISSING', path, 'keyUsage');
   const needed: KeyUsage = isLeaf ? 'digitalSignature' : 'keyCertSign';
-  if (!usage.has(needed)) refuse('PATH_KEY_USAGE', path, `expected keyUsage ${needed}, found ${[...usage].join(', ')}`);
-  if (isLeaf && (usage.has('keyCertSign') || usage.has('cRLSign'))) {
-    refuse('PATH_KEY_USAGE', path, 'expected the leaf not to sign certificates or lists, found keyCertSign or cRLSign');
-  }
+  const isExcessive = isLeaf && (keyUsage.has('keyCertSign') || keyUsage.has('cRLSign'));
+  if (keyUsage.has(needed) && !isExcessive) return;
+  refuse('PATH_KEY_USAGE', path, isLeaf ? `${needed}, no keyCertSign, no cRLSign` : needed, [...keyUsage]);
 }
 
 /** RFC 5280 §4.2: "critical" means that a reader who does not understand it must refuse. */
 export function checkCriticalExtensions({ own, path }: PathLink): void {
   for (const [identifier, { critical }] of own.certificate.extensions) {
     if (critical && !UNDERSTOOD.has(identifier)) {
-      refuse('PATH_CRITICAL_EXTENSION', path, `found the critical extension ${identifier}, unknown here`);
+      refuse('PATH_CRITICAL_EXTENSION', path, 'no critical extension that is unknown here', identifier);
     }
   }
 }
@@ -174,19 +153,9 @@ function formatMoment(time: number): string {
 export function checkValidity({ own: { certificate }, path }: PathLink, now: number): void {
   const { notBefore, notAfter } = certificate;
   if (now < notBefore) {
-    const span = `valid from ${formatMoment(notBefore)}, the evaluation time is ${formatMoment(now)}`;
-    refuse(
-      'PATH_NOT_YET_VALID',
-      path,
-      `expected a certificate that is valid already, found one ${span}: check the clock`,
-    );
+    refuse('PATH_NOT_YET_VALID', path, `${formatMoment(notBefore)} or later (check the clock)`, formatMoment(now));
   }
   if (now > notAfter) {
-    const span = `valid to ${formatMoment(notAfter)}, the evaluation time is ${formatMoment(now)}`;
-    refuse(
-      'PATH_EXPIRED',
-      path,
-      `expected a certificate that is still valid, found one ${span}: ask for a new document`,
-    );
+    refuse('PATH_EXPIRED', path, `${formatMoment(notAfter)} or earlier (ask for a new document)`, formatMoment(now));
   }
 }

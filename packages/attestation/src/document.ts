@@ -1,6 +1,6 @@
 import type { CborMap, CborValue } from '@nitro-enclaves/core';
 import { encodeHex } from '@nitro-enclaves/core';
-import { AttestationError } from './error.ts';
+import { refuse } from './error.ts';
 
 /** What issued a document: an enclave's NSM (`pcrs`) or an EC2 instance's NitroTPM (`nitrotpm_pcrs`). */
 export type DocumentKind = 'enclave' | 'nitrotpm';
@@ -41,11 +41,13 @@ export interface AttestationDocument {
 
 const PCR_BYTES = 48;
 const PCR_COUNT = 32;
-const MAX_CERTIFICATE_BYTES = 1024;
 /** AWS sends four; RFC 5280 paths of this PKI cannot be longer than the root's successors allow. */
 const MAX_CABUNDLE = 8;
-// One paragraph of attestation_process.md says 512 for two of them; genuine documents have 1024 (and 0) in all three.
-const MAX_OPTIONAL_BYTES = 1024;
+/**
+ * Longest certificate, public key, user data and nonce. One paragraph of attestation_process.md says 512 for two of them;
+ * genuine documents have 1024 (and 0) in all three optional ones.
+ */
+const MAX_FIELD_BYTES = 1024;
 
 const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   'module_id',
@@ -60,113 +62,91 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   'nonce',
 ]);
 
-const TYPES: readonly [(value: unknown) => boolean, string][] = [
-  [(value) => value === null || value === undefined, 'null'],
-  [(value) => value instanceof Uint8Array, 'a byte string'],
-  [(value) => value instanceof Map, 'a map'],
-  [Array.isArray, 'an array'],
-  [(value) => typeof value === 'string', 'text'],
+const TYPE_NAMES: readonly [(value: unknown) => boolean, string][] = [
+  [(value) => value instanceof Uint8Array, 'bytes'],
+  [(value) => value instanceof Map, 'map'],
+  [Array.isArray, 'array'],
+  [(value) => value === null, 'null'],
 ];
 
-function typeOf(value: CborValue): string {
-  return TYPES.find(([matches]) => matches(value))?.[1] ?? `a ${typeof value}`;
+/** The name of a value's type, for refusals. */
+export function typeName(value: CborValue): string {
+  return TYPE_NAMES.find(([matches]) => matches(value))?.[1] ?? typeof value;
 }
 
 function refuseType(path: string, expected: string, value: CborValue): never {
-  throw new AttestationError('FIELD_TYPE', `expected ${path} to be ${expected}, found ${typeOf(value)}`, { path });
+  refuse('FIELD_TYPE', path, expected, typeName(value));
 }
 
 function mandatory(payload: CborMap, name: string): CborValue {
-  const path = `$.${name}`;
-  if (!payload.has(name))
-    throw new AttestationError('FIELD_MISSING', `expected the field ${path}, found none`, { path });
+  if (!payload.has(name)) refuse('FIELD_MISSING', `$.${name}`, 'a field');
   return payload.get(name);
 }
 
 function readModuleId(payload: CborMap): string {
+  const path = '$.module_id';
   const moduleId = mandatory(payload, 'module_id');
-  if (typeof moduleId !== 'string') return refuseType('$.module_id', 'text', moduleId);
-  if (moduleId !== '') return moduleId;
-  throw new AttestationError('FIELD_MODULE_ID_EMPTY', 'expected $.module_id to be non-empty text', {
-    path: '$.module_id',
-  });
+  if (typeof moduleId !== 'string') refuseType(path, 'text', moduleId);
+  if (moduleId === '') refuse('FIELD_MODULE_ID_EMPTY', path, 'text that is not empty');
+  return moduleId;
 }
 
+/** Another hash function would give other registers, of other lengths. */
 function readDigest(payload: CborMap): 'SHA384' {
+  const path = '$.digest';
   const digest = mandatory(payload, 'digest');
-  if (typeof digest !== 'string') return refuseType('$.digest', 'text', digest);
-  if (digest === 'SHA384') return digest;
-  throw new AttestationError(
-    'FIELD_DIGEST',
-    `expected $.digest to be SHA384, found ${JSON.stringify(digest.slice(0, 16))}`,
-    {
-      path: '$.digest',
-    },
-  );
+  if (typeof digest !== 'string') refuseType(path, 'text', digest);
+  if (digest !== 'SHA384') refuse('FIELD_DIGEST', path, 'SHA384', digest.slice(0, 16));
+  return digest;
 }
 
 function readTimestamp(payload: CborMap): number {
+  const path = '$.timestamp';
   const timestamp = mandatory(payload, 'timestamp');
-  if (typeof timestamp !== 'number') return refuseType('$.timestamp', 'an integer', timestamp);
-  if (timestamp > 0) return timestamp;
-  throw new AttestationError('FIELD_TIMESTAMP', `expected $.timestamp to be above 0 ms, found ${timestamp}`, {
-    path: '$.timestamp',
-  });
+  if (typeof timestamp !== 'number') refuseType(path, 'an integer', timestamp);
+  if (timestamp <= 0) refuse('FIELD_TIMESTAMP', path, 'more than 0 ms', timestamp);
+  return timestamp;
 }
 
 function readPcr(index: number | string, value: CborValue, path: string): string {
   if (typeof index !== 'number' || index < 0 || index >= PCR_COUNT) {
-    throw new AttestationError('FIELD_PCR_INDEX', `expected PCR indexes from 0 to 31, found ${JSON.stringify(index)}`, {
-      path,
-    });
+    refuse('FIELD_PCR_INDEX', path, 'indexes from 0 to 31', typeof index === 'number' ? index : 'text');
   }
-  if (!(value instanceof Uint8Array)) return refuseType(`${path}[${index}]`, 'a byte string', value);
-  if (value.length === PCR_BYTES) return encodeHex(value);
-  throw new AttestationError(
-    'FIELD_PCR_LENGTH',
-    `expected PCR${index} to be 48 bytes (SHA384), found ${value.length}`,
-    {
-      path: `${path}[${index}]`,
-    },
-  );
+  const place = `${path}[${index}]`;
+  if (!(value instanceof Uint8Array)) refuseType(place, 'bytes', value);
+  if (value.length !== PCR_BYTES) refuse('FIELD_PCR_LENGTH', place, `${PCR_BYTES} bytes`, value.length);
+  return encodeHex(value);
 }
 
 /** Never "16 PCRs": genuine documents list 16, 17, 24 and 32, whatever was locked. */
 function readPcrs(payload: CborMap, name: string): Pcrs {
   const path = `$.${name}`;
   const values = mandatory(payload, name);
-  if (!(values instanceof Map)) return refuseType(path, 'a map', values);
-  if (values.size < 1 || values.size > PCR_COUNT) {
-    throw new AttestationError('FIELD_PCRS_COUNT', `expected 1 to 32 PCRs in ${path}, found ${values.size}`, { path });
-  }
+  if (!(values instanceof Map)) refuseType(path, 'a map', values);
+  if (values.size < 1 || values.size > PCR_COUNT) refuse('FIELD_PCRS_COUNT', path, '1 to 32 PCRs', values.size);
   const pcrs: Record<number, string> = Object.create(null);
   for (const [index, value] of values) pcrs[Number(index)] = readPcr(index, value, path);
   return Object.freeze(pcrs);
 }
 
-function expectLength(bytes: Uint8Array, path: string, { min, max }: { min: number; max: number }): void {
-  if (bytes.length >= min && bytes.length <= max) return;
-  throw new AttestationError('FIELD_LENGTH', `expected ${path} to have ${min} to ${max} bytes, found ${bytes.length}`, {
-    path,
-  });
+function readBytes(value: CborValue, path: string, minLength: number): Uint8Array {
+  if (!(value instanceof Uint8Array)) refuseType(path, 'bytes', value);
+  if (value.length < minLength || value.length > MAX_FIELD_BYTES) {
+    refuse('FIELD_LENGTH', path, `${minLength} to ${MAX_FIELD_BYTES} bytes`, value.length);
+  }
+  return value.slice();
 }
 
 function readCertificate(value: CborValue, path: string): Uint8Array {
-  if (!(value instanceof Uint8Array)) return refuseType(path, 'a byte string', value);
-  expectLength(value, path, { min: 1, max: MAX_CERTIFICATE_BYTES });
-  return value.slice();
+  return readBytes(value, path, 1);
 }
 
 function readCaBundle(payload: CborMap): readonly Uint8Array[] {
   const path = '$.cabundle';
   const values = mandatory(payload, 'cabundle');
-  if (!Array.isArray(values)) return refuseType(path, 'an array', values);
+  if (!Array.isArray(values)) refuseType(path, 'an array', values);
   if (values.length < 1 || values.length > MAX_CABUNDLE) {
-    throw new AttestationError(
-      'FIELD_CABUNDLE_COUNT',
-      `expected 1 to ${MAX_CABUNDLE} certificates in ${path}, found ${values.length}`,
-      { path },
-    );
+    refuse('FIELD_CABUNDLE_COUNT', path, `1 to ${MAX_CABUNDLE} certificates`, values.length);
   }
   return Object.freeze(values.map((value, index) => readCertificate(value, `${path}[${index}]`)));
 }
@@ -174,24 +154,21 @@ function readCaBundle(payload: CborMap): readonly Uint8Array[] {
 /** AWS's text makes the field optional, AWS's NSM sends null: both mean that there is none. */
 function readOptional(payload: CborMap, name: string): Uint8Array | null {
   const value = payload.get(name);
-  if (value === undefined || value === null) return null;
-  if (!(value instanceof Uint8Array)) return refuseType(`$.${name}`, 'a byte string or null', value);
-  expectLength(value, `$.${name}`, { min: 0, max: MAX_OPTIONAL_BYTES });
-  return value.slice();
+  return value === undefined || value === null ? null : readBytes(value, `$.${name}`, 0);
 }
 
 /** The PCRs of the one or the other kind. With both, two readers could each judge by other values. */
 function readKind(payload: CborMap): DocumentKind {
   if (!payload.has('nitrotpm_pcrs')) return 'enclave';
   if (!payload.has('pcrs')) return 'nitrotpm';
-  throw new AttestationError('FIELD_PCRS_AMBIGUOUS', 'expected pcrs or nitrotpm_pcrs, found both', { path: '$' });
+  refuse('FIELD_PCRS_AMBIGUOUS', '$', 'pcrs or nitrotpm_pcrs', 'both');
 }
 
 function readUnknownFields(payload: CborMap): readonly UnknownField[] {
   const unknown: UnknownField[] = [];
   for (const [name, value] of payload) {
     if (typeof name !== 'string') {
-      throw new AttestationError('FIELD_NAME_TYPE', `expected field names to be text, found ${name}`, { path: '$' });
+      refuse('FIELD_NAME_TYPE', '$', 'text as names of fields', name);
     }
     if (!KNOWN_FIELDS.has(name)) unknown.push(Object.freeze({ name, value }));
   }

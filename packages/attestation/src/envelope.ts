@@ -1,7 +1,8 @@
-import type { CborMap, CborValue, CoseSign1 } from '@nitro-enclaves/core';
+import type { CborMap, CoseSign1 } from '@nitro-enclaves/core';
 import { bytesEqual, decodeCbor, decodeCoseSign1 } from '@nitro-enclaves/core';
 import type { Checklist } from './checks.ts';
-import { AttestationError, at } from './error.ts';
+import { typeName } from './document.ts';
+import { at, refuse } from './error.ts';
 import { expectDocumentBytes, MAX_DOCUMENT_BYTES } from './input.ts';
 
 /** Longest payload, in bytes (attestation_process.md §3.1: payload 1..16384). */
@@ -24,28 +25,18 @@ export interface Envelope {
   readonly payload: CborMap;
 }
 
-function describeValue(value: CborValue): string {
-  return value instanceof Map ? 'a map' : typeof value === 'number' ? String(value) : typeof value;
-}
-
 /** Says which rule a protected header breaks that is not the one the NSM writes. */
 function refuseProtectedHeader(header: Uint8Array): never {
   const path = '$.protected';
   const decoded = at(path, () => decodeCbor(header, LIMITS));
-  if (!(decoded instanceof Map) || decoded.get(ALGORITHM) !== ES384) {
-    const found = decoded instanceof Map ? describeValue(decoded.get(ALGORITHM)) : describeValue(decoded);
-    throw new AttestationError('PROTECTED_HEADER_ALGORITHM', `expected the algorithm ES384 (-35), found ${found}`, {
-      path,
-    });
+  const algorithm = decoded instanceof Map ? decoded.get(ALGORITHM) : decoded;
+  if (!(decoded instanceof Map) || algorithm !== ES384) {
+    const found = typeof algorithm === 'number' ? algorithm : typeName(algorithm);
+    refuse('PROTECTED_HEADER_ALGORITHM', path, 'ES384 (-35)', found);
   }
-  if (decoded.size > 1) {
-    throw new AttestationError('PROTECTED_HEADER_PARAMETER', 'expected no header parameter but alg, found more', {
-      path,
-    });
-  }
-  throw new AttestationError('PROTECTED_HEADER_ENCODING', 'expected {1: -35} as a1013822, found another encoding', {
-    path,
-  });
+  if (decoded.size > 1)
+    refuse('PROTECTED_HEADER_PARAMETER', path, 'no parameter but alg', `${decoded.size} parameters`);
+  refuse('PROTECTED_HEADER_ENCODING', path, 'a1013822', 'another encoding');
 }
 
 /** attestation_process.md §3.1. An algorithm of the sender's choice, or one that we do not check, is a way around the signature. */
@@ -56,29 +47,16 @@ function checkProtectedHeader({ protectedHeader }: CoseSign1): void {
 /** No signature covers this header: anything in it could be put there on the way, and makes two documents of one. */
 function checkUnprotectedHeader({ unprotectedBytes }: CoseSign1): void {
   if (bytesEqual(unprotectedBytes, EMPTY_MAP)) return;
-  throw new AttestationError(
-    'UNPROTECTED_HEADER_NOT_EMPTY',
-    'expected an empty unprotected header (a0), found another',
-    {
-      path: '$.unprotected',
-    },
-  );
+  refuse('UNPROTECTED_HEADER_NOT_EMPTY', '$.unprotected', 'an empty header (a0)');
 }
 
 function decodePayload({ payload }: CoseSign1): CborMap {
   const path = '$.payload';
   if (payload.length < 1 || payload.length > MAX_PAYLOAD_BYTES) {
-    throw new AttestationError(
-      'PAYLOAD_LENGTH',
-      `expected a payload of 1 to ${MAX_PAYLOAD_BYTES} bytes, found ${payload.length}`,
-      { path },
-    );
+    refuse('PAYLOAD_LENGTH', path, `1 to ${MAX_PAYLOAD_BYTES} bytes`, payload.length);
   }
   const decoded = at(path, () => decodeCbor(payload, LIMITS));
-  if (decoded instanceof Map) return decoded;
-  throw new AttestationError('PAYLOAD_NOT_MAP', `expected a map as the payload, found ${describeValue(decoded)}`, {
-    path,
-  });
+  return decoded instanceof Map ? decoded : refuse('PAYLOAD_NOT_MAP', path, 'a map', typeName(decoded));
 }
 
 /** Decodes the COSE_Sign1 and its payload under the rules that need no key. */

@@ -103,6 +103,17 @@ export type PolicyConfigurationErrorCode =
 /** The caller's policy is incomplete or wrong; thrown before the document is looked at. Never a verdict on a document. */
 export class PolicyConfigurationError extends NitroEnclavesError<PolicyConfigurationErrorCode> {}
 
+/** The sentence of a refusal: where, what was expected, and what was found instead. */
+export function explain(path: string, expected: string, found?: unknown): string {
+  const start = `${path}: expected ${expected}`;
+  return found === undefined ? start : `${start}, found ${found}`;
+}
+
+/** Refuses the evidence. */
+export function refuse(code: AttestationErrorCode, path: string, expected: string, found?: unknown): never {
+  throw new AttestationError(code, explain(path, expected, found), { path });
+}
+
 /** Runs `body`; what the decoders below throw becomes an {@link AttestationError} of the same code, at `path`. */
 export function at<T>(path: string, body: () => T): T {
   try {

@@ -28,6 +28,9 @@ export function isOnCurve(point: Uint8Array): boolean {
   return x < P && y < P && (y * y - (x * x * x - 3n * x + B)) % P === 0n;
 }
 
+/** What {@link isSignatureInRange} asks for. */
+export const SIGNATURE_RANGE = 'r and s from 1 to the group order';
+
 /** Whether 0 < r < N and 0 < s < N (FIPS 186-5 §6.4.2). High s is allowed: half of the genuine signatures have it. */
 export function isSignatureInRange(signature: Uint8Array): boolean {
   const r = toInteger(signature.subarray(0, P384_FIELD_BYTES));

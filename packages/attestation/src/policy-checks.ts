@@ -4,7 +4,7 @@ import type { Checklist } from './checks.ts';
 import type { CompiledFreshness, CompiledImage, CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
 import type { AttestationDocument } from './document.ts';
 import type { PolicyErrorCode } from './error.ts';
-import { PolicyError } from './error.ts';
+import { explain, PolicyError } from './error.ts';
 import { ZERO_PCR } from './preimage.ts';
 
 /** What the policy checks judge: a document whose signatures all hold. */
@@ -22,8 +22,8 @@ export interface PolicyFindings {
   readonly image: CompiledImage | null;
 }
 
-function refuse(code: PolicyErrorCode, path: string, sentence: string): never {
-  throw new PolicyError(code, `${path}: ${sentence}`, { path });
+function refuse(code: PolicyErrorCode, path: string, expected: string, found?: unknown): never {
+  throw new PolicyError(code, explain(path, expected, found), { path });
 }
 
 /**
@@ -40,43 +40,41 @@ function differingPcr(expected: ReadonlyMap<number, string>, { pcrs }: Attestati
   return undefined;
 }
 
-function describePcr(document: AttestationDocument, index: number): string {
-  return document.pcrs[index] ?? 'not in the document (not locked)';
-}
-
 /** Each release whole: PCR0 of one with PCR2 of another is an image that nobody released. */
 function checkImage(document: AttestationDocument, images: readonly CompiledImage[]): CompiledImage {
-  const match = images.find(({ pcrs }) => differingPcr(pcrs, document) === undefined);
+  const differing = images.map(({ pcrs }) => differingPcr(pcrs, document));
+  const match = images[differing.indexOf(undefined)];
   if (match !== undefined) return match;
-  const index =
-    images.length === 1 && images[0] ? differingPcr(images[0].pcrs, document) : images[0]?.pcrs.keys().next().value;
-  const found = index === undefined ? '' : `, found PCR${index} ${describePcr(document, index)}`;
-  return refuse('IMAGE_MISMATCH', '$.pcrs', `expected the PCRs of one of ${images.length} allowed images${found}`);
+  const index = differing[0] ?? 0;
+  return refuse(
+    'IMAGE_MISMATCH',
+    '$.pcrs',
+    `all PCRs of one of ${images.length} images`,
+    `PCR${index} ${document.pcrs[index]}`,
+  );
 }
 
 function checkPcrs(document: AttestationDocument, expected: ReadonlyMap<number, string>): void {
   const index = differingPcr(expected, document);
   if (index === undefined) return;
-  const path = `$.pcrs[${index}]`;
-  if (document.pcrs[index] === undefined)
-    refuse('PCR_MISSING', path, 'expected a value, found none: only locked PCRs are listed');
-  refuse('PCR_MISMATCH', path, `expected ${expected.get(index)}, found ${document.pcrs[index]}`);
+  const found = document.pcrs[index];
+  if (found === undefined) refuse('PCR_MISSING', `$.pcrs[${index}]`, 'a value: only locked PCRs are listed');
+  refuse('PCR_MISMATCH', `$.pcrs[${index}]`, `${expected.get(index)}`, found);
 }
 
 /** A register that is not locked can be extended after the document was made. */
 function checkAllPcrsLocked({ pcrs }: AttestationDocument): void {
   const count = Object.keys(pcrs).length;
-  if (count !== 32) refuse('PCRS_NOT_ALL_LOCKED', '$.pcrs', `expected all 32 PCRs, found ${count}`);
+  if (count !== 32) refuse('PCRS_NOT_ALL_LOCKED', '$.pcrs', 'all 32 PCRs', count);
 }
 
 function checkMeasurement(
-  document: AttestationDocument,
+  { pcrs }: AttestationDocument,
   digest: Uint8Array,
   { index, code }: { index: number; code: PolicyErrorCode },
 ): void {
   const expected = encodeHex(digest);
-  if (document.pcrs[index] !== expected)
-    refuse(code, `$.pcrs[${index}]`, `expected ${expected}, found ${describePcr(document, index)}`);
+  if (pcrs[index] !== expected) refuse(code, `$.pcrs[${index}]`, expected, `${pcrs[index]}`);
 }
 
 /** The region in the common name of the regional authority, `<16 hex>.<region>.aws.nitro-enclaves`. */
@@ -87,33 +85,25 @@ export function regionOf(links: readonly PathLink[]): string | null {
 
 function checkRegion(links: readonly PathLink[], regions: readonly string[]): void {
   const region = regionOf(links);
-  if (region === null || !regions.includes(region)) {
-    refuse('REGION_MISMATCH', '$.cabundle[1]', `expected one of ${regions.join(', ')}, found ${region ?? 'no region'}`);
-  }
+  if (region === null || !regions.includes(region)) refuse('REGION_MISMATCH', '$.cabundle[1]', `${regions}`, region);
 }
 
 /** Without a challenge, or with another one's answer, a captured document passes for a new one. */
 function checkNonce({ nonce }: AttestationDocument, expected: Uint8Array): void {
-  if (nonce === null) refuse('NONCE_MISSING', '$.nonce', 'expected the nonce that was sent, found none');
-  if (!constantTimeEqual(nonce, expected))
-    refuse('NONCE_MISMATCH', '$.nonce', 'expected the nonce that was sent, found another: a replayed document?');
+  if (nonce === null) refuse('NONCE_MISSING', '$.nonce', 'the nonce that was sent', 'none');
+  if (!constantTimeEqual(nonce, expected)) refuse('NONCE_MISMATCH', '$.nonce', 'the nonce that was sent', 'another');
 }
 
+/** A document from the future outlives every greatest age. */
 function checkNotFromTheFuture({ timestamp }: AttestationDocument, now: number, clockSkew: number): void {
   const ahead = timestamp - now;
-  if (ahead > clockSkew)
-    refuse(
-      'FROM_THE_FUTURE',
-      '$.timestamp',
-      `expected at most ${clockSkew} ms ahead of the clock, found ${ahead} ms: check the clock`,
-    );
+  if (ahead > clockSkew) refuse('FROM_THE_FUTURE', '$.timestamp', `at most ${clockSkew} ms ahead of the clock`, ahead);
 }
 
 /** A bound on how long a captured document can be replayed. */
 function checkAge({ timestamp }: AttestationDocument, now: number, maxAge: number): void {
   const age = now - timestamp;
-  if (age <= maxAge) return;
-  refuse('TOO_OLD', '$.timestamp', `expected at most ${maxAge} ms of age, found ${age} ms: ask for a new document`);
+  if (age > maxAge) refuse('TOO_OLD', '$.timestamp', `at most ${maxAge} ms of age`, age);
 }
 
 function checkFreshness({ document, now }: Evidence, freshness: CompiledFreshness): void {
@@ -121,13 +111,14 @@ function checkFreshness({ document, now }: Evidence, freshness: CompiledFreshnes
   else if (freshness.rule === 'age') checkAge(document, now, freshness.maxAge);
 }
 
+/** In constant time: what the document is bound to may be a secret of the caller's until it is found. */
 function expectBytes(
   found: Uint8Array | null,
   expected: Uint8Array,
   { code, path }: { code: PolicyErrorCode; path: string },
 ): void {
-  if (found === null) refuse(code, path, `expected ${expected.length} bytes, found none`);
-  if (!constantTimeEqual(found, expected)) refuse(code, path, `expected other bytes than the ${found.length} found`);
+  if (found !== null && constantTimeEqual(found, expected)) return;
+  refuse(code, path, `the ${expected.length} bytes of the policy`, found === null ? 'none' : 'others');
 }
 
 /** rsaEncryption (RFC 3279 §2.3.1). */
@@ -146,36 +137,27 @@ function isRsaPublicKey(encoded: Uint8Array): boolean {
 /** A document made for a KMS call carries an RSA key and nothing else; the parent sees it, and could present it elsewhere. */
 function checkPurpose({ publicKey, userData, nonce }: AttestationDocument): void {
   if (publicKey === null || userData !== null || nonce !== null || !isRsaPublicKey(publicKey)) return;
-  refuse(
-    'KMS_RECIPIENT_DOCUMENT',
-    '$.public_key',
-    'found a document made for KMS (an RSA key, no user data, no nonce): pin publicKey, ask for a nonce, or allowKmsRecipientDocument',
-  );
+  refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'no document that was made for KMS: pin publicKey, or use a nonce');
 }
 
 function checkRevocation(links: readonly PathLink[], { revoked }: CompiledPolicy): void {
   for (const { own, path } of links) {
     const { issuer, serialNumber } = own.certificate;
     const isRevoked = revoked.some((entry) => entry.serialNumber === serialNumber && bytesEqual(entry.issuer, issuer));
-    if (isRevoked) refuse('REVOKED', path, `found the certificate ${serialNumber} on the deny-list`);
+    if (isRevoked) refuse('REVOKED', path, 'no certificate of the deny-list', serialNumber);
   }
 }
 
 function checkUnknownFields({ unknownFields }: AttestationDocument): void {
   const [first] = unknownFields;
-  if (first !== undefined)
-    refuse('UNKNOWN_FIELD', '$', `expected no unknown fields, found ${JSON.stringify(first.name.slice(0, 64))}`);
+  if (first !== undefined) refuse('UNKNOWN_FIELD', '$', 'no unknown field', JSON.stringify(first.name.slice(0, 64)));
 }
 
 /** Whether the document is in debug mode, which must be allowed by name. */
 function checkDebugMode(document: AttestationDocument, policy: CompiledPolicy): boolean {
   const debugMode = isDebugMode(document);
   if (debugMode && !policy.allowDebugMode) {
-    refuse(
-      'DEBUG_MODE',
-      '$.pcrs',
-      'found PCR0, PCR1 or PCR2 zero: the enclave runs in debug mode, where the parent reads its console',
-    );
+    refuse('DEBUG_MODE', '$.pcrs', 'PCR0, PCR1 and PCR2', 'zeros: in debug mode the parent reads the console');
   }
   return debugMode;
 }
@@ -188,8 +170,7 @@ export function judge(
 ): PolicyFindings {
   const { document, links } = evidence;
   checklist.judge('kind', () => {
-    if (document.kind !== policy.kind)
-      refuse('KIND_MISMATCH', '$', `expected a document of kind ${policy.kind}, found ${document.kind}`);
+    if (document.kind !== policy.kind) refuse('KIND_MISMATCH', '$', policy.kind, document.kind);
   });
   if (policy.refuseUnknownFields) checklist.judge('unknown-fields', () => checkUnknownFields(document));
   if (policy.revoked.length > 0) checklist.judge('revocation', () => checkRevocation(links, policy));

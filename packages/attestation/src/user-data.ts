@@ -1,9 +1,11 @@
-import { PolicyError } from './error.ts';
+import { explain, PolicyError } from './error.ts';
 import type { TrustedFields } from './verified-document.ts';
+
+const PATH = '$.user_data';
 
 function expectUserData({ userData }: TrustedFields): Uint8Array {
   if (userData !== null) return userData;
-  throw new PolicyError('USER_DATA_MISSING', 'expected user data, found none', { path: '$.user_data' });
+  throw new PolicyError('USER_DATA_MISSING', explain(PATH, 'bytes', 'none'), { path: PATH });
 }
 
 /**
@@ -15,10 +17,7 @@ export function readUserDataText(document: TrustedFields): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(userData);
   } catch (cause) {
-    throw new PolicyError('USER_DATA_NOT_TEXT', 'expected user data in UTF-8, found other bytes', {
-      cause,
-      path: '$.user_data',
-    });
+    throw new PolicyError('USER_DATA_NOT_TEXT', explain(PATH, 'UTF-8'), { cause, path: PATH });
   }
 }
 
@@ -31,9 +30,6 @@ export function readUserDataJson(document: TrustedFields): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new PolicyError('USER_DATA_NOT_JSON', 'expected user data in JSON, found other text', {
-      cause,
-      path: '$.user_data',
-    });
+    throw new PolicyError('USER_DATA_NOT_JSON', explain(PATH, 'JSON'), { cause, path: PATH });
   }
 }

@@ -14,9 +14,9 @@ import type { AttestationDocument } from './document.ts';
 import { readDocument } from './document.ts';
 import type { Envelope } from './envelope.ts';
 import { openEnvelope } from './envelope.ts';
-import { AttestationError } from './error.ts';
+import { refuse } from './error.ts';
 import type { LinkCache, VerifiedLink } from './link-cache.ts';
-import { isSignatureInRange, P384_SIGNATURE_BYTES } from './p384.ts';
+import { isSignatureInRange, P384_SIGNATURE_BYTES, SIGNATURE_RANGE } from './p384.ts';
 import type { PolicyFindings } from './policy-checks.ts';
 import { judge } from './policy-checks.ts';
 
@@ -60,11 +60,7 @@ function checkTrustAnchor(
   const [root] = caBundle;
   if (root !== undefined && bytesEqual(root, trustAnchor)) return;
   const expected = isCustomTrustAnchor ? 'the custom trust anchor' : 'AWS Nitro Enclaves Root-G1';
-  throw new AttestationError(
-    'TRUST_ANCHOR',
-    `expected the chain to begin with ${expected}, found another certificate`,
-    { path: '$.cabundle[0]' },
-  );
+  refuse('TRUST_ANCHOR', '$.cabundle[0]', expected, 'another certificate');
 }
 
 /** The certificates in their fixed order, root first: no search for a path, which a sender could steer. */
@@ -144,15 +140,9 @@ function pendingSignatures({ message }: Envelope, links: readonly PathLink[], kn
 function checkSignatureForm({ message: { signature } }: Envelope): void {
   const path = '$.signature';
   if (signature.length !== P384_SIGNATURE_BYTES) {
-    throw new AttestationError(
-      'SIGNATURE_LENGTH',
-      `expected a signature of ${P384_SIGNATURE_BYTES} bytes, found ${signature.length}`,
-      { path },
-    );
+    refuse('SIGNATURE_LENGTH', path, `${P384_SIGNATURE_BYTES} bytes`, signature.length);
   }
-  if (!isSignatureInRange(signature)) {
-    throw new AttestationError('SIGNATURE_RANGE', 'expected r and s from 1 to the group order', { path });
-  }
+  if (!isSignatureInRange(signature)) refuse('SIGNATURE_RANGE', path, SIGNATURE_RANGE);
 }
 
 /** Steps 1 and 2: everything about a document that can be told without a key. */
@@ -184,19 +174,11 @@ export function checkSignatures(
   const failed = pending.find((_, index) => holds[index] !== true);
   checklist.judge('certificate-signatures', () => {
     if (failed?.check !== 'certificate-signatures') return;
-    throw new AttestationError(
-      'PATH_SIGNATURE',
-      `${failed.path}: expected a signature by the key of the certificate above, found none that holds`,
-      { path: failed.path },
-    );
+    refuse('PATH_SIGNATURE', failed.path, 'a signature by the key of the certificate above');
   });
   checklist.judge('signature', () => {
     if (holds[pending.length - 1] === true) return;
-    throw new AttestationError(
-      'SIGNATURE',
-      'expected a signature by the key of the leaf certificate, found none that holds',
-      { path: '$.signature' },
-    );
+    refuse('SIGNATURE', '$.signature', 'a signature by the key of the leaf certificate');
   });
 }
 
