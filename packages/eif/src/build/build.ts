@@ -181,6 +181,7 @@ export async function buildEif(options: BuildEifOptions): Promise<BuiltEif> {
   };
   await using writer = await EifWriter.create(options.output, {
     architecture,
+    expectedAppBytes: totalBytes,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   await writer.section('kernel', boot.kernel);
@@ -188,7 +189,7 @@ export async function buildEif(options: BuildEifOptions): Promise<BuiltEif> {
   await writer.section('metadata', metadata);
   await writer.section('ramdisk', archiveOf(ramdisks.boot));
   await writer.section('ramdisk', counted(archiveOf(ramdisks.app), count));
-  const signature = await signatureOf(options, writer.pcrs());
+  const signature = await signatureOf(options, await writer.pcrs());
   if (signature !== undefined) await writer.section('signature', signature.section);
   const { byteLength, crc32, pcrs } = await writer.finish();
   return {

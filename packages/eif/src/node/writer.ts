@@ -16,6 +16,8 @@ import {
 } from '../format/header.ts';
 import type { EifSectionType } from '../format/section.ts';
 import { encodeSectionHeader, SECTION_HEADER_BYTES } from '../format/section.ts';
+import type { ParallelSha384 } from '../platform.ts';
+import { createParallelSha384 } from './parallel-sha384.ts';
 import { nodePlatform } from './platform.ts';
 import { temporaryName } from './temporary-name.ts';
 
@@ -33,6 +35,11 @@ export interface EifWriterOptions {
   readonly defaultCpus?: number;
   /** Permission bits of the finished file, before the umask. Default 0o644. */
   readonly mode?: number;
+  /**
+   * About how many bytes the second and later ramdisks will have: with many of them, a second thread takes part. Then
+   * {@link EifWriter.pcrs} is for after the last of them.
+   */
+  readonly expectedAppBytes?: number;
   /** Stops the writing; nothing is left behind. */
   readonly signal?: AbortSignal;
 }
@@ -66,6 +73,10 @@ export class EifWriter {
   readonly #sections: WrittenSection[] = [];
   #offset = HEADER_BYTES;
   #open = true;
+  #ramdisks = 0;
+  /** Calculates the second and later ramdisks' own digest. */
+  #parallel: ParallelSha384 | undefined;
+  #appDigest: Promise<Uint8Array> | undefined;
 
   private constructor(path: string, temporary: string, file: FileHandle, options: EifWriterOptions) {
     this.#path = path;
@@ -90,15 +101,16 @@ export class EifWriter {
     if (this.#sections.length === MAX_SECTIONS) fail('EIF_SECTION_COUNT', `expected at most ${MAX_SECTIONS} sections`);
     const offset = this.#offset;
     this.#offset += SECTION_HEADER_BYTES;
-    this.#digests.enter(type);
+    const app = this.#enter(type);
     let dataCrc = 0;
     for await (const piece of data instanceof Uint8Array ? [data] : data) {
       this.#options.signal?.throwIfAborted();
       // The kernel takes the piece on a thread of its own while it is hashed here.
       const writing = this.#write(piece, this.#offset);
+      const handedOver = app?.update(piece);
       dataCrc = nodePlatform.crc32(piece, dataCrc);
       this.#digests.update(piece);
-      await writing;
+      await Promise.all([writing, handedOver]);
       this.#offset += piece.length;
     }
     const size = this.#offset - offset - SECTION_HEADER_BYTES;
@@ -108,8 +120,20 @@ export class EifWriter {
   }
 
   /** PCR0, PCR1 and PCR2 of what was written so far. */
-  pcrs(): ImagePcrs {
-    return this.#digests.pcrs();
+  async pcrs(): Promise<ImagePcrs> {
+    this.#appDigest ??= this.#parallel?.digest();
+    return this.#digests.pcrs(await this.#appDigest);
+  }
+
+  #enter(type: EifSectionType): ParallelSha384 | undefined {
+    if (type === 'ramdisk') this.#ramdisks += 1;
+    const inApp = type === 'ramdisk' && this.#ramdisks > 1;
+    if (inApp && this.#ramdisks === 2) this.#parallel = createParallelSha384(this.#options.expectedAppBytes ?? 0);
+    if (inApp && this.#appDigest !== undefined) {
+      fail('EIF_WRITER_STATE', 'expected all ramdisks before the PCRs are asked for, found one more');
+    }
+    this.#digests.enter(type, this.#parallel !== undefined);
+    return inApp ? this.#parallel : undefined;
   }
 
   /** Writes the header, flushes, and puts the image in its place. */
@@ -126,18 +150,21 @@ export class EifWriter {
     };
     const crc32 = this.#crcAfter(encodeHeader({ ...header, crc32: 0 }).subarray(0, CRC_OFFSET));
     await this.#write(encodeHeader({ ...header, crc32 }), 0);
+    const pcrs = await this.pcrs();
+    await this.#parallel?.close();
     await this.#file.sync();
     await this.#file.close();
     signal?.throwIfAborted();
     await rename(this.#temporary, this.#path);
     this.#open = false;
-    return { byteLength: this.#offset, crc32, pcrs: this.pcrs() };
+    return { byteLength: this.#offset, crc32, pcrs };
   }
 
   /** Leaves nothing behind unless {@link EifWriter.finish} has succeeded. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
+    await this.#parallel?.close();
     await this.#file.close();
     await rm(this.#temporary, { force: true });
   }
