@@ -34,6 +34,8 @@ async function list(archive: Uint8Array, pieceLength = 1000, limits: CpioLimits 
   return listed;
 }
 
+type Refusal = [what: string, archive: Uint8Array, code: string, limits?: CpioLimits];
+
 const TRAILER = cpioEntry({ name: 'TRAILER!!!', mode: 0 }, 0);
 const only = (file: SyntheticFile): Buffer => Buffer.concat([cpioEntry(file, 1), TRAILER]);
 
@@ -93,7 +95,7 @@ describe('readCpio', () => {
     expect((await list(archive)).map(({ path }) => path)).toEqual(expected);
   });
 
-  it.each<readonly [string, Uint8Array, string, CpioLimits?]>([
+  it.each<Refusal>([
     ['no archive', Buffer.from('?'.repeat(200)), 'CPIO_MAGIC'],
     ['the old binary form', Buffer.from('c771', 'hex'), 'CPIO_MAGIC'],
     ['the old portable form', patched(0, '070707'), 'CPIO_MAGIC'],

@@ -66,7 +66,7 @@ const withField = (change: (value: Record<string, unknown>) => void): SyntheticS
   return [kernel(), cmdline(), metadata(value), ramdisk()];
 };
 
-type Case = readonly [what: string, code: string, sections: readonly SyntheticSection[], header?: SyntheticHeader];
+type Case = [what: string, code: string, sections: readonly SyntheticSection[], header?: SyntheticHeader];
 
 const CASES: readonly Case[] = [
   ['another magic', 'EIF_MAGIC', SECTIONS, { magic: '.EIF' }],

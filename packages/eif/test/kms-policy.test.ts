@@ -102,7 +102,10 @@ describe('toTerraform and toCdk', () => {
 
   it('write TypeScript for CDK that says the same', () => {
     class Stub {
-      constructor(readonly value: unknown) {}
+      readonly value: unknown;
+      constructor(value: unknown) {
+        this.value = value;
+      }
     }
     const statements: { value?: unknown }[] = [];
     const iam = { PolicyStatement: Stub, ArnPrincipal: Stub, Effect: { ALLOW: 'Allow' } };
