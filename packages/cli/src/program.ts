@@ -11,6 +11,7 @@ import { EXIT_CODE } from './exit-code.ts';
 import { registerKmsPolicy } from './kms-policy/register.ts';
 import { registerNsm } from './nsm/register.ts';
 import { registerPcr } from './pcr/register.ts';
+import { registerProxy } from './proxy/register.ts';
 
 /** The version of this package: the folder above is its own both in the tree and installed. */
 const { version }: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
@@ -27,6 +28,7 @@ const AREAS: readonly RegisterCommands[] = [
   registerNsm,
   registerDoctor,
   registerEmulator,
+  registerProxy,
 ];
 
 /** Classes of errors (their names) that mean another exit code than {@link EXIT_CODE.INTERNAL}. */
@@ -40,6 +42,7 @@ const EXIT_CODES: ReadonlyMap<string, ExitCode> = new Map([
   ['EmulatedKmsError', EXIT_CODE.USAGE],
   ['NsmError', EXIT_CODE.UNAVAILABLE],
   ['EmulatorError', EXIT_CODE.USAGE],
+  ['ProxyError', EXIT_CODE.USAGE],
 ]);
 
 /** Codes that mean another exit code than their class. */
