@@ -10,6 +10,9 @@ import { CHECKS } from './checks.ts';
 export const packageFolder: string = fileURLToPath(new URL('..', import.meta.url));
 export const rootFolder: string = join(packageFolder, '../..');
 
+/** What has hung is ended, and its output tells where. */
+const PROGRAM_TIMEOUT_MS = 400_000;
+
 /** What every build of the addon must do, on every processor: the checks of it, and the contract of transports over it. */
 export const CHECK_NAMES: readonly string[] = [...CHECKS, ...transportConformance].map(({ name }) => name);
 
@@ -62,7 +65,12 @@ export function runProgram(
   env: Record<string, string> = {},
 ): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: PROGRAM_TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk) => {

@@ -9,7 +9,7 @@ import { packageFolder, rootFolder, runProgram } from './platform.ts';
 
 /** The compilers that the committed builds were made by. Others may make other bytes of the same sources. */
 const COMPILERS = {
-  'linux-x64': ['x86_64-linux-gnu-gcc', 'gcc (Debian 12.2.0-14+deb12u1) 12.2.0'],
+  'linux-x64': ['x86_64-linux-gnu-gcc', 'x86_64-linux-gnu-gcc (Debian 12.2.0-14+deb12u1) 12.2.0'],
   'linux-arm64': ['aarch64-linux-gnu-gcc', 'aarch64-linux-gnu-gcc (Debian 12.2.0-14) 12.2.0'],
 } as const;
 const PROCESSORS = ['linux-x64', 'linux-arm64'] as const;

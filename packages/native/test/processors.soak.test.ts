@@ -45,6 +45,13 @@ async function runFrom(prebuilds: string, command: readonly string[], env: Recor
   return outcome;
 }
 
+describeRun('the addon as it is shipped, ten thousand times over', () =>
+  runFrom(join(packageFolder, 'prebuilds'), [process.execPath], {
+    NATIVE_CHECK_ROUNDS: '10000',
+    NATIVE_CHECK_WORKERS: '100',
+  }),
+);
+
 describeRun('the addon under AddressSanitizer and UBSan', async () => {
   const missing = await installDebianPackages('gcc', 'libc6-dev');
   if (missing !== undefined) return `needs gcc: ${missing}`;
