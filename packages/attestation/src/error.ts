@@ -1,5 +1,5 @@
 import type { CborErrorCode, CertificateErrorCode, CoseErrorCode, DerErrorCode } from '@nitro-enclaves/core';
-import { CborError, CertificateError, CoseError, DerError, NitroEnclavesError } from '@nitro-enclaves/core';
+import { CborError, CertificateError, CoseError, DerError, explain, NitroEnclavesError } from '@nitro-enclaves/core';
 
 /** Why the evidence itself is bad: malformed, forged, expired, or not signed by Nitro. */
 export type AttestationErrorCode =
@@ -102,12 +102,6 @@ export type PolicyConfigurationErrorCode =
 
 /** The caller's policy is incomplete or wrong; thrown before the document is looked at. Never a verdict on a document. */
 export class PolicyConfigurationError extends NitroEnclavesError<PolicyConfigurationErrorCode> {}
-
-/** The sentence of a refusal: where, what was expected, and what was found instead. */
-export function explain(path: string, expected: string, found?: unknown): string {
-  const start = `${path}: expected ${expected}`;
-  return found === undefined ? start : `${start}, found ${found}`;
-}
 
 /** Refuses the evidence. */
 export function refuse(code: AttestationErrorCode, path: string, expected: string, found?: unknown): never {

@@ -1,10 +1,10 @@
-import { bytesEqual, constantTimeEqual, DER_TAG, DerError, DerReader, encodeHex } from '@nitro-enclaves/core';
+import { bytesEqual, constantTimeEqual, DER_TAG, DerError, DerReader, encodeHex, explain } from '@nitro-enclaves/core';
 import type { PathLink } from './certificate-path.ts';
 import type { Checklist } from './checks.ts';
 import type { CompiledFreshness, CompiledImage, CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
 import type { AttestationDocument } from './document.ts';
 import type { PolicyErrorCode } from './error.ts';
-import { explain, PolicyError } from './error.ts';
+import { PolicyError } from './error.ts';
 import { ZERO_PCR } from './preimage.ts';
 
 /** What the policy checks judge: a document whose signatures all hold. */

@@ -1,4 +1,5 @@
-import { explain, PolicyError } from './error.ts';
+import { explain } from '@nitro-enclaves/core';
+import { PolicyError } from './error.ts';
 import type { TrustedFields } from './verified-document.ts';
 
 const PATH = '$.user_data';

@@ -1,6 +1,7 @@
 import { copyBytes } from './bytes.ts';
 import type { CborErrorCode, CborKey, CborMap, CborValue } from './cbor-value.ts';
 import { CborError } from './cbor-value.ts';
+import { explain } from './error.ts';
 
 /** Bounds of one decoding; every count is checked before anything is allocated for it. */
 export interface CborLimits {
@@ -11,6 +12,8 @@ export interface CborLimits {
   /** Most items in all: values, keys, array elements. Default 4096. */
   maxItems?: number;
 }
+
+const INTEGER_RANGE = 'an integer within ±(2^53 - 1)';
 
 /** Stands for the length of an indefinite-length array or map. */
 const INDEFINITE = -1;
@@ -39,7 +42,7 @@ export class CborReader {
 
   constructor(bytes: Uint8Array, { maxBytes = 65_536, maxDepth = 8, maxItems = 4096 }: CborLimits = {}) {
     if (bytes.length > maxBytes) {
-      throw new CborError('CBOR_TOO_LARGE', `expected at most ${maxBytes} bytes of CBOR, found ${bytes.length}`);
+      throw new CborError('CBOR_TOO_LARGE', explain('CBOR', `at most ${maxBytes} bytes`, bytes.length));
     }
     this.#bytes = copyBytes(bytes);
     this.#maxDepth = maxDepth;
@@ -85,7 +88,7 @@ export class CborReader {
       case 5:
         return this.#readMap(this.#readCount(initial, start, 2), depth + 1, start);
       case 6:
-        return this.#fail('CBOR_TAG', `expected no tag, found initial byte 0x${initial.toString(16)}`, start);
+        return this.#fail('CBOR_TAG', start, 'no tag');
       default:
         return this.#readSimple(initial, start);
     }
@@ -95,14 +98,14 @@ export class CborReader {
   expectEnd(): void {
     const extra = this.#bytes.length - this.#offset;
     if (extra > 0) {
-      this.#fail('CBOR_TRAILING_BYTES', `expected the end of the CBOR, found ${extra} more bytes`, this.#offset);
+      this.#fail('CBOR_TRAILING_BYTES', this.#offset, 'the end', `${extra} bytes`);
     }
   }
 
   #next(): number {
     const byte = this.#bytes[this.#offset];
     if (byte === undefined) {
-      return this.#fail('CBOR_TRUNCATED', 'expected another byte, found the end of the input', this.#offset);
+      return this.#fail('CBOR_TRUNCATED', this.#offset, 'another byte', 'the end');
     }
     this.#offset += 1;
     return byte;
@@ -111,40 +114,40 @@ export class CborReader {
   /** Stops an input of a few bytes from making work without end (deep or wide nests of empty items). */
   #countItem(start: number): void {
     this.#itemsLeft -= 1;
-    if (this.#itemsLeft < 0) this.#fail('CBOR_TOO_MANY_ITEMS', 'found more items than the limit allows', start);
+    if (this.#itemsLeft < 0) this.#fail('CBOR_TOO_MANY_ITEMS', start, 'fewer items');
   }
 
   #readArgument(initial: number, start: number): number {
     const information = initial & 31;
     if (information < 24) return information;
     if (information > 27) {
-      return this.#fail('CBOR_RESERVED_INFORMATION', `found additional information ${information} (reserved)`, start);
+      return this.#fail('CBOR_RESERVED_INFORMATION', start, 'no reserved form', information);
     }
     const size = 1 << (information - 24);
     let value = 0;
     for (let index = 0; index < size; index += 1) value = value * 256 + this.#next();
     // A second form of the same integer or length would make two documents of one.
     const floor = size === 1 ? 24 : 2 ** (size * 4);
-    if (value < floor) this.#fail('CBOR_NOT_SHORTEST', `found ${value} in a longer form than it needs`, start);
-    if (value > Number.MAX_SAFE_INTEGER) this.#fail('CBOR_INTEGER_RANGE', 'found an integer beyond 2^53 - 1', start);
+    if (value < floor) this.#fail('CBOR_NOT_SHORTEST', start, 'the shortest form');
+    if (value > Number.MAX_SAFE_INTEGER) this.#fail('CBOR_INTEGER_RANGE', start, INTEGER_RANGE);
     return value;
   }
 
   #readNegativeArgument(initial: number, start: number): number {
     const argument = this.#readArgument(initial, start);
     if (argument === Number.MAX_SAFE_INTEGER) {
-      this.#fail('CBOR_INTEGER_RANGE', 'found an integer below -(2^53 - 1)', start);
+      this.#fail('CBOR_INTEGER_RANGE', start, INTEGER_RANGE);
     }
     return argument;
   }
 
   #readStringLength(initial: number, start: number): number {
     if ((initial & 31) === 31) {
-      this.#fail('CBOR_INDEFINITE_STRING', 'expected a string of definite length, found chunks', start);
+      this.#fail('CBOR_INDEFINITE_STRING', start, 'a definite length', 'chunks');
     }
     const length = this.#readArgument(initial, start);
     if (length > this.#bytes.length - this.#offset) {
-      this.#fail('CBOR_TRUNCATED', `expected ${length} bytes of string, found the end of the input`, start);
+      this.#fail('CBOR_TRUNCATED', start, `${length} bytes`, 'the end');
     }
     return length;
   }
@@ -160,7 +163,7 @@ export class CborReader {
     try {
       return UTF8.decode(encoded);
     } catch (cause) {
-      return this.#fail('CBOR_UTF8', 'expected text in UTF-8, found other bytes', start, cause);
+      return this.#fail('CBOR_UTF8', start, 'UTF-8', 'other bytes', cause);
     }
   }
 
@@ -169,16 +172,16 @@ export class CborReader {
     if ((initial & 31) === 31) return INDEFINITE;
     const count = this.#readArgument(initial, start);
     if (count * itemsEach > this.#itemsLeft) {
-      this.#fail('CBOR_TOO_MANY_ITEMS', `found ${count} entries, more than the limit allows`, start);
+      this.#fail('CBOR_TOO_MANY_ITEMS', start, 'fewer items', count);
     }
     if (count * itemsEach > this.#bytes.length - this.#offset) {
-      this.#fail('CBOR_TRUNCATED', `expected ${count} entries, found the end of the input`, start);
+      this.#fail('CBOR_TRUNCATED', start, `${count} entries`, 'the end');
     }
     return count;
   }
 
   #checkDepth(depth: number, start: number): void {
-    if (depth > this.#maxDepth) this.#fail('CBOR_TOO_DEEP', `found more than ${this.#maxDepth} nested levels`, start);
+    if (depth > this.#maxDepth) this.#fail('CBOR_TOO_DEEP', start, `at most ${this.#maxDepth} nested levels`);
   }
 
   /** Whether an array or map of `count` entries ends after `read` of them; takes the break of an indefinite one. */
@@ -210,10 +213,10 @@ export class CborReader {
     const start = this.#offset;
     const key = this.readValue(depth);
     if (typeof key !== 'string' && typeof key !== 'number') {
-      return this.#fail('CBOR_KEY_TYPE', 'expected a map key that is text or an integer', start);
+      return this.#fail('CBOR_KEY_TYPE', start, 'text or an integer as key');
     }
     // First or last of two equal keys: two readers could each see another value.
-    if (map.has(key)) this.#fail('CBOR_DUPLICATE_KEY', `found the key ${describeKey(key)} twice`, start);
+    if (map.has(key)) this.#fail('CBOR_DUPLICATE_KEY', start, 'each key once', describeKey(key));
     return key;
   }
 
@@ -230,24 +233,20 @@ export class CborReader {
       case 0xf9:
       case 0xfa:
       case 0xfb:
-        return this.#fail('CBOR_FLOAT', 'expected no floating-point number', start);
+        return this.#fail('CBOR_FLOAT', start, 'no float');
       case 0xff:
-        return this.#fail('CBOR_UNEXPECTED_BREAK', 'found a break where a value was expected', start);
+        return this.#fail('CBOR_UNEXPECTED_BREAK', start, 'a value', 'a break');
       case 0xfc:
       case 0xfd:
       case 0xfe:
-        return this.#fail(
-          'CBOR_RESERVED_INFORMATION',
-          `found additional information ${initial & 31} (reserved)`,
-          start,
-        );
+        return this.#fail('CBOR_RESERVED_INFORMATION', start, 'no reserved form', initial & 31);
       default:
-        return this.#fail('CBOR_SIMPLE_VALUE', 'expected no simple value but false, true, null, undefined', start);
+        return this.#fail('CBOR_SIMPLE_VALUE', start, 'false, true, null or undefined');
     }
   }
 
-  #fail(code: CborErrorCode, sentence: string, offset: number, cause?: unknown): never {
+  #fail(code: CborErrorCode, offset: number, expected: string, found?: unknown, cause?: unknown): never {
     const details = cause === undefined ? { offset } : { offset, cause };
-    throw new CborError(code, `CBOR at byte ${offset}: ${sentence}`, details);
+    throw new CborError(code, explain(`CBOR at byte ${offset}`, expected, found), details);
   }
 }

@@ -1,6 +1,6 @@
 import { bytesEqual, copyBytes, encodeHex } from './bytes.ts';
 import { DER_TAG, DerReader } from './der.ts';
-import { NitroEnclavesError } from './error.ts';
+import { explain, NitroEnclavesError } from './error.ts';
 
 /** Why DER is not an X.509 v3 certificate of the kind that a path check can judge. */
 export type CertificateErrorCode =
@@ -12,6 +12,10 @@ export type CertificateErrorCode =
 
 /** The bytes are DER, but not such a certificate. */
 export class CertificateError extends NitroEnclavesError<CertificateErrorCode> {}
+
+function fail(code: CertificateErrorCode, expected: string, found?: unknown): never {
+  throw new CertificateError(code, explain('certificate', expected, found));
+}
 
 /** An AlgorithmIdentifier (RFC 5280 §4.1.1.2). */
 export interface AlgorithmIdentifier {
@@ -80,18 +84,15 @@ function readVersion(tbs: DerReader): void {
   // Versions 1 and 2 have no basicConstraints: every holder of one would be an authority.
   if (number !== VERSION_3) {
     const found = number === undefined ? 1 : number + 1;
-    throw new CertificateError('CERTIFICATE_VERSION', `expected an X.509 v3 certificate, found v${found}`);
+    fail('CERTIFICATE_VERSION', 'X.509 v3', `v${found}`);
   }
 }
 
 /** Bits of a key or signature: whole bytes only, so that there is one encoding of each. */
-function readWholeBytes(reader: DerReader, what: string): Uint8Array {
+function readWholeBytes(reader: DerReader): Uint8Array {
   const { unusedBits, bytes } = reader.readBitString();
   if (unusedBits === 0) return bytes;
-  throw new CertificateError(
-    'CERTIFICATE_BIT_STRING_UNUSED_BITS',
-    `expected the ${what} in whole bytes, found ${unusedBits} unused bits`,
-  );
+  fail('CERTIFICATE_BIT_STRING_UNUSED_BITS', 'whole bytes', `${unusedBits} unused bits`);
 }
 
 function readExtensions(tbs: DerReader): Map<string, CertificateExtension> {
@@ -109,7 +110,7 @@ function readExtensions(tbs: DerReader): Map<string, CertificateExtension> {
     extension.expectEnd();
     // RFC 5280 §4.2: two readers could each act on another of the two.
     if (extensions.has(identifier)) {
-      throw new CertificateError('CERTIFICATE_DUPLICATE_EXTENSION', `found the extension ${identifier} twice`);
+      fail('CERTIFICATE_DUPLICATE_EXTENSION', 'each extension once', identifier);
     }
     extensions.set(identifier, { critical, value });
   } while (list.peekTag() !== undefined);
@@ -122,7 +123,7 @@ function readSubjectPublicKeyInfo(
   const { whole, content } = tbs.read(DER_TAG.SEQUENCE);
   const fields = new DerReader(content);
   const publicKeyAlgorithm = readAlgorithmIdentifier(fields);
-  const publicKey = readWholeBytes(fields, 'public key');
+  const publicKey = readWholeBytes(fields);
   fields.expectEnd();
   return { subjectPublicKeyInfo: whole, publicKeyAlgorithm, publicKey };
 }
@@ -163,14 +164,11 @@ export function parseCertificate(encoded: Uint8Array): Certificate {
   const tbs = certificate.read(DER_TAG.SEQUENCE);
   const fields = readTbs(tbs.content);
   const outerAlgorithm = readAlgorithmIdentifier(certificate);
-  const signature = readWholeBytes(certificate, 'signature');
+  const signature = readWholeBytes(certificate);
   certificate.expectEnd();
   // RFC 5280 §4.1.1.2: the outer one is not signed; a difference is an attempt at another algorithm.
   if (!bytesEqual(outerAlgorithm.encoded, fields.signatureAlgorithm.encoded)) {
-    throw new CertificateError(
-      'CERTIFICATE_SIGNATURE_ALGORITHM_MISMATCH',
-      `expected one signature algorithm, found ${fields.signatureAlgorithm.algorithm} inside and ${outerAlgorithm.algorithm} outside`,
-    );
+    fail('CERTIFICATE_SIGNATURE_ALGORITHM_MISMATCH', fields.signatureAlgorithm.algorithm, outerAlgorithm.algorithm);
   }
   return { encoded: copy, tbs: tbs.whole, signature, ...fields };
 }
@@ -182,14 +180,11 @@ function placeUnsigned(
   { offset, size }: { offset: number; size: number },
 ): void {
   if ((integer[0] ?? 0) >= 0x80) {
-    throw new CertificateError('CERTIFICATE_SIGNATURE_FORM', 'expected a positive integer in the signature');
+    fail('CERTIFICATE_SIGNATURE_FORM', 'positive integers');
   }
   const magnitude = integer[0] === 0 ? integer.subarray(1) : integer;
   if (magnitude.length > size) {
-    throw new CertificateError(
-      'CERTIFICATE_SIGNATURE_FORM',
-      `expected integers of at most ${size} bytes in the signature`,
-    );
+    fail('CERTIFICATE_SIGNATURE_FORM', `at most ${size} bytes`, magnitude.length);
   }
   target.set(magnitude, offset + size - magnitude.length);
 }

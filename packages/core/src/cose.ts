@@ -3,7 +3,7 @@ import { encodeCbor, encodeHead } from './cbor.ts';
 import type { CborLimits } from './cbor-reader.ts';
 import { CborReader } from './cbor-reader.ts';
 import type { CborMap, CborValue } from './cbor-value.ts';
-import { NitroEnclavesError } from './error.ts';
+import { explain, NitroEnclavesError } from './error.ts';
 
 /** A COSE_Sign1 as received (RFC 9052 §4.2). The byte fields are the very bytes of the message, never re-encoded. */
 export interface CoseSign1 {
@@ -39,7 +39,19 @@ const COSE_SIGN1_TAG = 0xd2;
 const ARRAY_OF_FOUR = 0x84;
 
 function hexByte(byte: number | undefined): string {
-  return byte === undefined ? 'the end of the input' : `0x${byte.toString(16).padStart(2, '0')}`;
+  return byte === undefined ? 'the end' : `0x${byte.toString(16)}`;
+}
+
+/** Why the first byte of the array is not that of an array of four. */
+function codeOfHead(initial: number): CoseErrorCode {
+  const majorType = initial >> 5;
+  if (majorType === 6) return 'COSE_TAG';
+  if (majorType !== 4) return 'COSE_NOT_ARRAY';
+  return initial === 0x9f ? 'COSE_INDEFINITE_ARRAY' : 'COSE_ELEMENT_COUNT';
+}
+
+function fail(code: CoseErrorCode, path: string, expected: string, found?: unknown): never {
+  throw new CoseError(code, explain(path, expected, found), { path });
 }
 
 /** Reads the head of the four-element array. A definite length leaves nothing outside the signature free to vary. */
@@ -50,18 +62,12 @@ function readArrayHead(reader: CborReader): void {
     reader.skipByte();
     return;
   }
-  const found = `expected a COSE_Sign1, an array of four (0x84), found ${hexByte(initial)}`;
-  if (initial === undefined || initial >> 5 < 4 || initial >> 5 === 5 || initial >> 5 === 7) {
-    throw new CoseError('COSE_NOT_ARRAY', found, { offset: reader.offset });
-  }
-  if (initial >> 5 === 6) throw new CoseError('COSE_TAG', `${found}, a tag other than 18`, { offset: reader.offset });
-  if (initial === 0x9f) throw new CoseError('COSE_INDEFINITE_ARRAY', found, { offset: reader.offset });
-  throw new CoseError('COSE_ELEMENT_COUNT', found, { offset: reader.offset });
+  const sentence = explain('COSE_Sign1', 'an array of four (0x84), no tag but 18', hexByte(initial));
+  throw new CoseError(codeOfHead(initial ?? 0), sentence, { offset: reader.offset });
 }
 
 function expectBytes(value: CborValue, code: CoseErrorCode, path: string): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  throw new CoseError(code, `expected a byte string at ${path}`, { path });
+  return value instanceof Uint8Array ? value : fail(code, path, 'bytes');
 }
 
 /**
@@ -77,13 +83,10 @@ export function decodeCoseSign1(bytes: Uint8Array, limits: CborLimits = {}): Cos
   const unprotectedHeader = reader.readValue(1);
   const unprotectedBytes = reader.encodedSince(unprotectedStart);
   if (!(unprotectedHeader instanceof Map)) {
-    throw new CoseError('COSE_UNPROTECTED_TYPE', 'expected a map at $.unprotected', { path: '$.unprotected' });
+    fail('COSE_UNPROTECTED_TYPE', '$.unprotected', 'a map');
   }
   const content = reader.readValue(1);
-  if (content === null) {
-    const found = 'expected the payload inside the message, found a detached one (null)';
-    throw new CoseError('COSE_PAYLOAD_DETACHED', found, { path: '$.payload' });
-  }
+  if (content === null) fail('COSE_PAYLOAD_DETACHED', '$.payload', 'bytes', 'null (detached)');
   const payload = expectBytes(content, 'COSE_PAYLOAD_TYPE', '$.payload');
   const signature = expectBytes(reader.readValue(1), 'COSE_SIGNATURE_TYPE', '$.signature');
   reader.expectEnd();

@@ -1,4 +1,4 @@
-import { NitroEnclavesError } from './error.ts';
+import { explain, NitroEnclavesError } from './error.ts';
 
 /** Why bytes are not strict DER. */
 export type DerErrorCode =
@@ -46,9 +46,12 @@ export interface DerBitString {
   readonly bytes: Uint8Array;
 }
 
-function fail(code: DerErrorCode, sentence: string, offset?: number): never {
-  throw new DerError(code, `DER: ${sentence}`, offset === undefined ? {} : { offset });
+function fail(code: DerErrorCode, expected: string, found?: unknown, offset?: number): never {
+  throw new DerError(code, explain('DER', expected, found), offset === undefined ? {} : { offset });
 }
+
+const ANOTHER_BYTE = 'another byte';
+const SHORTEST = 'the shortest form';
 
 function hexTag(tag: number): string {
   return `tag 0x${tag.toString(16).padStart(2, '0')}`;
@@ -75,18 +78,17 @@ export class DerReader {
   /** Refuses anything after what was read. */
   expectEnd(): void {
     const extra = this.#bytes.length - this.#offset;
-    if (extra > 0)
-      fail('DER_TRAILING_BYTES', `expected the end of the structure, found ${extra} more bytes`, this.#offset);
+    if (extra > 0) fail('DER_TRAILING_BYTES', 'the end', `${extra} bytes`, this.#offset);
   }
 
   /** Reads the next element, which must carry `tag`. */
   read(tag: number): DerElement {
     const start = this.#offset;
     const found = this.#next();
-    if (found !== tag) fail('DER_TAG', `expected ${hexTag(tag)}, found ${hexTag(found)}`, start);
+    if (found !== tag) fail('DER_TAG', hexTag(tag), hexTag(found), start);
     const length = this.#readLength();
     const end = this.#offset + length;
-    if (end > this.#bytes.length) fail('DER_TRUNCATED', `expected ${length} bytes of content, found fewer`, start);
+    if (end > this.#bytes.length) fail('DER_TRUNCATED', `${length} bytes`, 'the end', start);
     const content = this.#bytes.subarray(this.#offset, end);
     this.#offset = end;
     return { tag, whole: this.#bytes.subarray(start, end), content };
@@ -95,8 +97,8 @@ export class DerReader {
   /** Reads the next element, whatever its tag, of the low-tag-number form. */
   readAny(): DerElement {
     const tag = this.peekTag();
-    if (tag === undefined) return fail('DER_TRUNCATED', 'expected another element, found the end', this.#offset);
-    if ((tag & 0x1f) === 0x1f) fail('DER_TAG', `expected a tag of one byte, found ${hexTag(tag)}`, this.#offset);
+    if (tag === undefined) return fail('DER_TRUNCATED', ANOTHER_BYTE, 'the end', this.#offset);
+    if ((tag & 0x1f) === 0x1f) fail('DER_TAG', 'a tag of one byte', hexTag(tag), this.#offset);
     return this.read(tag);
   }
 
@@ -114,9 +116,9 @@ export class DerReader {
   readInteger(): Uint8Array {
     const { content } = this.read(DER_TAG.INTEGER);
     const [first, second] = content;
-    if (first === undefined) return fail('DER_INTEGER', 'expected an integer, found no content');
+    if (first === undefined) return fail('DER_INTEGER', ANOTHER_BYTE, 'the end');
     const padded = second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80));
-    if (padded) fail('DER_INTEGER', 'expected an integer in its shortest form, found padding');
+    if (padded) fail('DER_INTEGER', SHORTEST, 'padding');
     return content;
   }
 
@@ -124,7 +126,7 @@ export class DerReader {
   readSmallInteger(): number {
     const content = this.readInteger();
     const negative = (content[0] ?? 0) >= 0x80;
-    if (negative || content.length > 4) fail('DER_INTEGER', 'expected an integer from 0 to 2^31 - 1');
+    if (negative || content.length > 4) fail('DER_INTEGER', '0 to 2^31 - 1');
     return content.reduce((value, byte) => value * 256 + byte, 0);
   }
 
@@ -132,9 +134,10 @@ export class DerReader {
   readBooleanDefaultFalse(): boolean {
     const element = this.readOptional(DER_TAG.BOOLEAN);
     if (element === undefined) return false;
-    if (element.content.length !== 1) fail('DER_BOOLEAN', 'expected a boolean of one byte');
-    if (element.content[0] === 0) fail('DER_DEFAULT_ENCODED', 'found FALSE written out although it is the default');
-    if (element.content[0] !== 0xff) fail('DER_BOOLEAN', 'expected TRUE as 0xff');
+    const { content } = element;
+    if (content.length !== 1) fail('DER_BOOLEAN', 'one byte', content.length);
+    if (content[0] === 0) fail('DER_DEFAULT_ENCODED', 'the default left out', 'FALSE');
+    if (content[0] !== 0xff) fail('DER_BOOLEAN', '0xff', content[0]);
     return true;
   }
 
@@ -149,10 +152,10 @@ export class DerReader {
     const unusedBits = content[0];
     const bytes = content.subarray(1);
     if (unusedBits === undefined || unusedBits > 7 || (bytes.length === 0 && unusedBits > 0)) {
-      return fail('DER_BIT_STRING', 'expected a count of 0 to 7 unused bits before the content');
+      return fail('DER_BIT_STRING', '0 to 7 unused bits', unusedBits);
     }
     const last = bytes.at(-1) ?? 0;
-    if ((last & ((1 << unusedBits) - 1)) !== 0) fail('DER_BIT_STRING', 'expected unused bits to be zero');
+    if ((last & ((1 << unusedBits) - 1)) !== 0) fail('DER_BIT_STRING', 'zeros as unused bits');
     return { unusedBits, bytes };
   }
 
@@ -164,7 +167,7 @@ export class DerReader {
 
   #next(): number {
     const byte = this.#bytes[this.#offset];
-    if (byte === undefined) return fail('DER_TRUNCATED', 'expected another byte, found the end', this.#offset);
+    if (byte === undefined) return fail('DER_TRUNCATED', ANOTHER_BYTE, 'the end', this.#offset);
     this.#offset += 1;
     return byte;
   }
@@ -174,11 +177,10 @@ export class DerReader {
     const first = this.#next();
     if (first < 0x80) return first;
     const size = first & 0x7f;
-    if (size === 0 || size > 4) fail('DER_LENGTH', 'expected a definite length of at most four bytes', start);
+    if (size === 0 || size > 4) fail('DER_LENGTH', 'a definite length of at most four bytes', undefined, start);
     let length = 0;
     for (let index = 0; index < size; index += 1) length = length * 256 + this.#next();
-    if (length < 0x80 || length < 2 ** (8 * (size - 1)))
-      fail('DER_LENGTH', 'expected a length in its shortest form', start);
+    if (length < 0x80 || length < 2 ** (8 * (size - 1))) fail('DER_LENGTH', SHORTEST, undefined, start);
     return length;
   }
 }
@@ -189,7 +191,7 @@ function formatObjectIdentifier(content: Uint8Array): string {
   let fresh = true;
   for (const byte of content) {
     if ((fresh && byte === 0x80) || arc > 0xff_ffff)
-      fail('DER_OBJECT_IDENTIFIER', 'expected arcs of at most 31 bits in their shortest form');
+      fail('DER_OBJECT_IDENTIFIER', 'arcs of at most 31 bits in the shortest form');
     arc = arc * 128 + (byte & 0x7f);
     fresh = byte < 0x80;
     if (fresh) {
@@ -198,8 +200,7 @@ function formatObjectIdentifier(content: Uint8Array): string {
     }
   }
   const [head, ...rest] = arcs;
-  if (head === undefined || !fresh)
-    return fail('DER_OBJECT_IDENTIFIER', 'expected an object identifier, found an unfinished one');
+  if (head === undefined || !fresh) return fail('DER_OBJECT_IDENTIFIER', ANOTHER_BYTE, 'the end');
   const root = Math.min(Math.floor(head / 40), 2);
   return [root, head - root * 40, ...rest].join('.');
 }
@@ -208,7 +209,7 @@ function parseTime(tag: number, content: Uint8Array): number {
   const text = String.fromCharCode(...content.subarray(0, 16));
   const general = tag === DER_TAG.GENERALIZED_TIME;
   if (!(general ? /^\d{14}Z$/ : /^\d{12}Z$/).test(text)) {
-    fail('DER_TIME', `expected ${general ? 'YYYYMMDDHHMMSSZ' : 'YYMMDDHHMMSSZ'}, found ${JSON.stringify(text)}`);
+    fail('DER_TIME', `${general ? 'YYYY' : 'YY'}MMDDHHMMSSZ`, JSON.stringify(text));
   }
   const century = general ? '' : Number(text.slice(0, 2)) >= 50 ? '19' : '20';
   const digits = century + text;
@@ -216,11 +217,11 @@ function parseTime(tag: number, content: Uint8Array): number {
     Number(digits.slice(at, at + (field === 0 ? 4 : 2))),
   );
   // RFC 5280 §4.1.2.5: two forms of one moment would be two encodings of one certificate.
-  if (general && year < 2050) fail('DER_TIME', `expected UTCTime before 2050, found GeneralizedTime of ${year}`);
+  if (general && year < 2050) fail('DER_TIME', 'UTCTime before 2050', year);
   const time = Date.UTC(year, month - 1, day, hour, minute, second);
   // Date.UTC rolls 30 February over into March: written back, only a real date is the same.
   if (new Date(time).toISOString().replace(/[-:T]|\.000/g, '') !== digits) {
-    fail('DER_TIME', `expected a date of the calendar, found ${JSON.stringify(text)}`);
+    fail('DER_TIME', 'a date of the calendar', JSON.stringify(text));
   }
   return time;
 }

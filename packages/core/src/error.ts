@@ -28,3 +28,9 @@ export class NitroEnclavesError<Code extends string = string> extends Error {
     if (details.offset !== undefined) this.offset = details.offset;
   }
 }
+
+/** The sentence of a refusal: where (or in what), what was expected, and what was found instead. */
+export function explain(where: string, expected: string, found?: unknown): string {
+  const start = `${where}: expected ${expected}`;
+  return found === undefined ? start : `${start}, found ${found}`;
+}

@@ -21,4 +21,4 @@ export { DER_TAG, DerError, DerReader } from './der.ts';
 export type { NameAttribute } from './distinguished-name.ts';
 export { decodeDistinguishedName } from './distinguished-name.ts';
 export type { ErrorDetails } from './error.ts';
-export { NitroEnclavesError } from './error.ts';
+export { explain, NitroEnclavesError } from './error.ts';
