@@ -196,6 +196,17 @@ describe('buildEif from an image', () => {
   });
 });
 
+it('a layer may lack the zero blocks at its end, which some writers leave out: its digest says that it is whole', async () => {
+  const whole = ociLayout({ layers: [{ entries: [APP], store: PLAIN }] });
+  const plain = tar([APP]).subarray(0, -1024);
+  const shorter = { mediaType: PLAIN.mediaType, pack: () => plain };
+  const editConfig = (config: Record<string, unknown>): void => {
+    config['rootfs'] = { type: 'layers', diff_ids: [`sha256:${sha256(plain)}`] };
+  };
+  const built = await build(ociLayout({ layers: [{ entries: [APP], store: shorter }], editConfig }));
+  expect(built.pcrs).toEqual((await build(whole)).pcrs);
+});
+
 describe('an image is refused', () => {
   it('when it is neither of the two kinds', async () => {
     await expectRefusal(new Map([['readme', Buffer.from('hello')]]), 'BUILD_SOURCE');
@@ -253,7 +264,10 @@ describe('an image is refused', () => {
     const cut = { mediaType: GZIP.mediaType, pack: (plain: Buffer) => zlib.gzipSync(plain).subarray(0, -12) };
     await expectRefusal(ociLayout({ layers: [{ entries: [APP], store: cut }] }), 'BUILD_LAYER');
     const cutZstd = { mediaType: ZSTD.mediaType, pack: (plain: Buffer) => storedZstd(plain).subarray(0, -12) };
-    await expectRefusal(ociLayout({ layers: [{ entries: [APP], store: cutZstd }] }), 'BUILD_LAYER');
+    // Node 22's zstd takes a frame that is cut off for whole; the digest does not.
+    await expect(build(ociLayout({ layers: [{ entries: [APP], store: cutZstd }] }))).rejects.toMatchObject({
+      code: expect.stringMatching(/^BUILD_(LAYER|DIGEST)$/),
+    });
     const editConfig = (config: Record<string, unknown>): void => {
       config['rootfs'] = { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] };
     };

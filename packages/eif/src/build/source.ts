@@ -111,7 +111,7 @@ export class OpenSource {
     const { fd, region } = await openTar(path, this.#spool);
     this.#closers.push(() => closeSync(fd));
     const tree = new LayeredTree();
-    tree.apply(region);
+    tree.apply(region, { isWhole: false });
     return { ...PLAIN, rootfs: tree.root, warnings: attributeWarnings(tree.withoutAttributes) };
   }
 }

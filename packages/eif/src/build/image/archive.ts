@@ -50,7 +50,9 @@ class TarArchive implements ImageArchive {
 
   constructor(fd: number, region: Region) {
     this.#fd = fd;
-    for (const entry of tarEntries(region)) this.#entries.set(splitPath(entry.name).join('/'), entry);
+    // Whatever is used of it has a digest of its own.
+    for (const entry of tarEntries(region, { isWhole: true }))
+      this.#entries.set(splitPath(entry.name).join('/'), entry);
   }
 
   find(name: string): Region | undefined {

@@ -83,7 +83,7 @@ export async function loadImage(
   const tree = new LayeredTree();
   for (const [index, layer] of image.layers.entries()) {
     signal?.throwIfAborted();
-    tree.apply(await unpackLayer(layer, config.diffIds[index] ?? '', spool));
+    tree.apply(await unpackLayer(layer, config.diffIds[index] ?? '', spool), { isWhole: true });
   }
   return { rootfs: tree.root, config, id: image.id, names: image.names, withoutAttributes: tree.withoutAttributes };
 }

@@ -57,14 +57,22 @@ function withoutNul(data: Buffer): ByteString {
   return data.toString('latin1').split('\0')[0] ?? '';
 }
 
+/** How an archive is read. */
+export interface TarOptions {
+  /** Whether the zero blocks at the end may be missing: only where a digest says that the archive is whole. */
+  readonly isWhole: boolean;
+}
+
 class TarReader {
   readonly #region: Region;
+  readonly #options: TarOptions;
   readonly #global: PaxRecords = new Map();
   #extensions: Extensions = { pax: new Map(), longName: undefined, longLink: undefined };
   #at = 0;
 
-  constructor(region: Region) {
+  constructor(region: Region, options: TarOptions) {
     this.#region = region;
+    this.#options = options;
   }
 
   *entries(): Generator<TarEntry> {
@@ -86,7 +94,7 @@ class TarReader {
   #next(): TarHeader | undefined {
     const block = readRegion(this.#region, this.#at, TAR_BLOCK_BYTES);
     // Some writers end without the two zero blocks that the format asks for: right behind an entry, then.
-    if (this.#at === this.#region.size) return undefined;
+    if (this.#at === this.#region.size && this.#options.isWhole) return undefined;
     if (block.length < TAR_BLOCK_BYTES) {
       failBuild('BUILD_TAR', `expected a block of ${TAR_BLOCK_BYTES} bytes, found the end of the archive`, {
         offset: this.#at,
@@ -186,6 +194,6 @@ class TarReader {
  * The entries of a tar archive: v7, ustar, pax and GNU, but for sparse files and archives in several volumes.
  * @throws {EifBuildError} `BUILD_TAR`.
  */
-export function tarEntries(region: Region): Generator<TarEntry> {
-  return new TarReader(region).entries();
+export function tarEntries(region: Region, options: TarOptions): Generator<TarEntry> {
+  return new TarReader(region, options).entries();
 }

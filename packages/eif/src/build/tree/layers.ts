@@ -1,5 +1,5 @@
 import { failBuild } from '../error.ts';
-import type { TarEntry } from '../tar/reader.ts';
+import type { TarEntry, TarOptions } from '../tar/reader.ts';
 import { tarEntries } from '../tar/reader.ts';
 import type { Region } from '../tar/region.ts';
 import type { ByteString } from './byte-path.ts';
@@ -36,16 +36,16 @@ export class LayeredTree {
    * Puts one layer on top.
    * @throws {EifBuildError} `BUILD_TAR`, `BUILD_PATH`, `BUILD_LINK`, `BUILD_NAME_TOO_LONG`, `BUILD_TOO_MANY_FILES`.
    */
-  apply(layer: Region): void {
-    const entries = this.#list(layer);
+  apply(layer: Region, options: TarOptions): void {
+    const entries = this.#list(layer, options);
     // Whiteouts are about the layers below, wherever in this layer they stand.
     for (const { name } of entries) this.#whiteOut(splitPath(name));
     for (const entry of entries) this.#add(entry);
   }
 
-  #list(layer: Region): TarEntry[] {
+  #list(layer: Region, options: TarOptions): TarEntry[] {
     const entries: TarEntry[] = [];
-    for (const entry of tarEntries(layer)) {
+    for (const entry of tarEntries(layer, options)) {
       this.#entries += 1;
       if (this.#entries > MAX_ENTRIES) failBuild('BUILD_TOO_MANY_FILES', `expected at most ${MAX_ENTRIES} entries`);
       checkLength(entry.name);
