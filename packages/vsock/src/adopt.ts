@@ -27,13 +27,23 @@ export function adoptDescriptor(
     closeSocket(descriptor);
     throw error;
   }
-  const decoy = handleDescriptor(socket);
-  if (decoy !== undefined) duplicateSocket(descriptor, decoy);
-  if (decoy !== undefined && nameFamily(localName(decoy)) === family) {
+  try {
+    if (!isSwapped(socket, descriptor, family)) return openOnPipe(socket, descriptor, options);
+  } catch (error) {
+    socket.destroy();
     closeSocket(descriptor);
-    return socket;
+    throw error;
   }
-  return openOnPipe(socket, descriptor, options);
+  closeSocket(descriptor);
+  return socket;
+}
+
+/** Puts the connection in the place of the decoy; whether it is now found there. */
+function isSwapped(socket: Socket, descriptor: number, family: number): boolean {
+  const decoy = handleDescriptor(socket);
+  if (decoy === undefined) return false;
+  duplicateSocket(descriptor, decoy);
+  return nameFamily(localName(decoy)) === family;
 }
 
 interface AdoptOptions {
@@ -71,20 +81,19 @@ function handleDescriptor(socket: Socket): number | undefined {
 function openOnPipe(decoy: Socket, descriptor: number, options: AdoptOptions): Socket {
   const Pipe: unknown = handleOf(decoy)?.constructor;
   decoy.destroy();
-  if (typeof Pipe !== 'function') throw unadoptable(descriptor);
+  if (typeof Pipe !== 'function') throw unadoptable();
   const handle: unknown = Reflect.construct(Pipe, [PIPE_SOCKET]);
   const open: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'open') : undefined;
-  if (typeof open !== 'function') throw unadoptable(descriptor);
-  keepSocket(descriptor);
+  if (typeof open !== 'function') throw unadoptable();
   const refused: unknown = Reflect.apply(open, handle, [descriptor]);
-  if (typeof refused === 'number' && refused !== 0) throw unadoptable(descriptor);
+  if (typeof refused === 'number' && refused !== 0) throw unadoptable();
+  keepSocket(descriptor);
   // `handle` is an option of net.Socket that its types do not know.
   const withHandle = Object.assign({ ...options }, { handle });
   return new CoalescingSocket(withHandle);
 }
 
-function unadoptable(descriptor: number): Error {
-  closeSocket(descriptor);
+function unadoptable(): Error {
   const message = `expected a Node that makes a socket of a descriptor, found ${process.version}`;
   return Object.assign(new Error(message), { code: 'ERR_INVALID_FD_TYPE' });
 }
