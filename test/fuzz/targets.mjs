@@ -14,7 +14,7 @@
 const MODULES = {
   core: ['cbor', 'cose', 'der', 'der-scalars', 'certificate'],
   attestation: ['attestation-parse', 'attestation-read', 'attestation-verify'],
-  images: ['eif', 'eif-behind-crc', 'cpio', 'tar', 'image-config'],
+  images: ['eif', 'eif-behind-crc', 'eif-signature', 'cpio', 'tar', 'image-config'],
   enclave: ['nsm-response', 'kms-envelope'],
   parent: ['client-hello', 'connect-request', 'vsock-preface', 'telemetry', 'exit-status'],
 };

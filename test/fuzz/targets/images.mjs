@@ -3,13 +3,16 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, unlinkSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32, gzipSync } from 'node:zlib';
-import { concatBytes } from '@nitro-enclaves/core';
+import { concatBytes, encodeCbor, encodeCoseSign1 } from '@nitro-enclaves/core';
 import { EifBuildError, EifError, EifWriter, lintEif, lsEif, readEif } from '@nitro-enclaves/eif';
 import { decodeImageConfig } from '../../../packages/eif/dist/build/image/config.js';
 import { tarEntries } from '../../../packages/eif/dist/build/tar/reader.js';
 import { piecesOf } from '../../../packages/eif/dist/build/tar/region.js';
 import { readCpio } from '../../../packages/eif/dist/cpio/reader.js';
 import { CPIO_TRAILER, cpioPadding, encodeCpioHeader } from '../../../packages/eif/dist/cpio/writer.js';
+import { decodeSignatureSection, encodeSignatureSection } from '../../../packages/eif/dist/sign/signature-section.js';
+import { verifyEifSignature } from '../../../packages/eif/dist/sign/verify-signature.js';
+import { emulatedRoot, NOW } from '../seeds.mjs';
 
 const text = (content) => new TextEncoder().encode(content);
 
@@ -93,6 +96,38 @@ async function readImage(bytes) {
   await lsEif(bytes);
   await lintEif(bytes);
 }
+
+const PCR0 = 'a0'.repeat(48);
+
+/** A whole signature section, of a certificate whose key has not signed it. */
+async function signatureSeeds() {
+  const base64 = Buffer.from(await emulatedRoot()).toString('base64');
+  const certificate = text(`-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`);
+  const protectedHeader = encodeCbor(new Map([[1, -35]]));
+  const payload = encodeCbor(
+    new Map([
+      ['register_index', 0],
+      ['register_value', [...Buffer.from(PCR0, 'hex')]],
+    ]),
+  );
+  const message = encodeCoseSign1({ protectedHeader, payload, signature: new Uint8Array(96).fill(1) });
+  return [encodeSignatureSection(certificate, message)];
+}
+
+/** Everything up to the signature itself, which no spoiled input gets past. */
+async function readSignature(bytes) {
+  try {
+    await verifyEifSignature({ signature: decodeSignatureSection(bytes), pcrs: { PCR0 } }, { at: new Date(NOW) });
+  } catch (error) {
+    if (error.code !== 'EIF_SIGNATURE') throw error;
+    return 'signed by another';
+  }
+  return 'verified';
+}
+
+const SIGNATURE_TOKENS = ['\x18\x2d', '\x0a', '\x81\xa2', '\x98\x30', 'signature', '-----END CERTIFICATE-----'].map(
+  (latin1) => Uint8Array.from(latin1, (character) => character.charCodeAt(0)),
+);
 
 const HEADER_BYTES = 548;
 const CRC_OFFSET = 544;
@@ -229,6 +264,7 @@ export const TARGETS = {
     tokens: IMAGE_TOKENS,
     longest: 8192,
   },
+  'eif-signature': { seeds: signatureSeeds, run: readSignature, errors: [EifError], tokens: SIGNATURE_TOKENS },
   cpio: { seeds: cpioSeeds, run: readCpioWhole, errors: [EifError], tokens: IMAGE_TOKENS, longest: 8192 },
   tar: { seeds: tarSeeds, run: readTar, errors: [EifBuildError], tokens: IMAGE_TOKENS, longest: 8192 },
   'image-config': { seeds: configSeeds, run: readConfig, errors: [EifBuildError], tokens: JSON_TOKENS, longest: 2048 },
