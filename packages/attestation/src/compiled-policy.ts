@@ -1,4 +1,4 @@
-import { copyBytes, parseCertificate } from '@nitro-enclaves/core';
+import { copyBytes, explain, parseCertificate } from '@nitro-enclaves/core';
 import { LAST_MOMENT } from './certificate-path.ts';
 import type { DocumentKind } from './document.ts';
 import { PolicyConfigurationError } from './error.ts';
@@ -95,7 +95,7 @@ function readKind(policy: Options): DocumentKind {
   const { kind = DEFAULT_KIND } = policy;
   return kind === 'enclave' || kind === 'nitrotpm'
     ? kind
-    : refusePolicy('POLICY_OPTION_TYPE', '.kind', "expected 'enclave' or 'nitrotpm'");
+    : refusePolicy('POLICY_OPTION_TYPE', '.kind', 'enclave or nitrotpm');
 }
 
 function isAllowed(policy: Options, option: symbol): boolean {
@@ -104,31 +104,24 @@ function isAllowed(policy: Options, option: symbol): boolean {
 
 function readImage(image: unknown, index: number, kind: DocumentKind): CompiledImage {
   const path = `.images[${index}]`;
-  if (!isRecord(image)) return refusePolicy('POLICY_OPTION_TYPE', path, 'expected an object with pcrs');
+  if (!isRecord(image)) return refusePolicy('POLICY_OPTION_TYPE', path, '{ pcrs }');
   expectOnlyOptions(image, ['name', 'pcrs'], path);
   const pcrs = readPcrValues(image['pcrs'], `${path}.pcrs`, { allowZero: false });
   const missing = IMAGE_PCRS[kind].find((pcr) => !pcrs.has(pcr));
-  if (missing !== undefined)
-    refusePolicy(
-      'POLICY_IMAGE_PCRS',
-      path,
-      `expected PCR${missing}, found none: an image is all of PCR${IMAGE_PCRS[kind].join(', PCR')}`,
-    );
+  if (missing !== undefined) refusePolicy('POLICY_IMAGE_PCRS', path, `all of PCR${IMAGE_PCRS[kind].join(', PCR')}`);
   return { name: readOption(image['name'], `${path}.name`, TEXT) ?? null, index, pcrs };
 }
 
 function readImages(policy: Options, kind: DocumentKind): readonly CompiledImage[] | null {
   const { images } = policy;
   if (isAllowed(policy, allowAnyImage)) {
-    return images === undefined
-      ? null
-      : refusePolicy('POLICY_OPTION_TYPE', '.images', 'expected none beside allowAnyImage');
+    return images === undefined ? null : refusePolicy('POLICY_OPTION_TYPE', '.images', 'none beside allowAnyImage');
   }
   if (!Array.isArray(images) || images.length === 0) {
     return refusePolicy(
       'POLICY_IMAGE_MISSING',
       '.images',
-      'expected at least one image: name the PCRs of the releases that you trust',
+      'at least one image: name the PCRs of the releases that you trust',
     );
   }
   return images.map((image, index) => readImage(image, index, kind));
@@ -139,11 +132,7 @@ export function readNonce(nonce: unknown, path: string): Uint8Array {
   if (nonce instanceof Uint8Array && nonce.length >= MIN_NONCE_BYTES && nonce.length <= MAX_NONCE_BYTES)
     return copyBytes(nonce);
   const found = nonce instanceof Uint8Array ? `${nonce.length} bytes` : typeof nonce;
-  return refusePolicy(
-    'POLICY_NONCE_LENGTH',
-    path,
-    `expected ${MIN_NONCE_BYTES} to ${MAX_NONCE_BYTES} random bytes, found ${found}`,
-  );
+  return refusePolicy('POLICY_NONCE_LENGTH', path, `${MIN_NONCE_BYTES} to ${MAX_NONCE_BYTES} random bytes`, found);
 }
 
 function readFreshnessObject(freshness: Options): TimeRules {
@@ -165,7 +154,7 @@ function readFreshnessObject(freshness: Options): TimeRules {
 function readFreshness(policy: Options): TimeRules {
   const { freshness } = policy;
   if (isAllowed(policy, allowAnyAge)) {
-    if (freshness !== undefined) refusePolicy('POLICY_OPTION_TYPE', '.freshness', 'expected none beside allowAnyAge');
+    if (freshness !== undefined) refusePolicy('POLICY_OPTION_TYPE', '.freshness', 'none beside allowAnyAge');
     return { freshness: { rule: 'any' }, clockSkew: DEFAULT_CLOCK_SKEW_MS };
   }
   if (freshness === 'nonce') return { freshness: { rule: 'nonce-per-call' }, clockSkew: DEFAULT_CLOCK_SKEW_MS };
@@ -173,42 +162,45 @@ function readFreshness(policy: Options): TimeRules {
   return refusePolicy(
     'POLICY_FRESHNESS_MISSING',
     '.freshness',
-    'expected { nonce } or { maxAge, clockSkew }: without one, an old document can be replayed',
+    '{ nonce } or { maxAge, clockSkew }: without one, an old document can be replayed',
   );
 }
 
 function readRegions(regions: unknown): readonly string[] | undefined {
   if (regions === undefined) return undefined;
   if (Array.isArray(regions) && regions.length > 0 && regions.every(TEXT.is)) return [...regions];
-  return refusePolicy('POLICY_OPTION_TYPE', '.regions', 'expected at least one region, such as us-east-1');
+  return refusePolicy('POLICY_OPTION_TYPE', '.regions', 'at least one region');
 }
+
+const REVOKED = '{ issuer: DER bytes, serialNumber: hexadecimal }';
+const BINDING = '{ purpose, content }';
 
 function readRevokedCertificate(entry: unknown, index: number): RevokedCertificate {
   const path = `.revoked[${index}]`;
-  if (!isRecord(entry)) return refusePolicy('POLICY_OPTION_TYPE', path, 'expected { issuer, serialNumber }');
+  if (!isRecord(entry)) return refusePolicy('POLICY_OPTION_TYPE', path, REVOKED);
   expectOnlyOptions(entry, ['issuer', 'serialNumber'], path);
   const { issuer, serialNumber } = entry;
   if (BYTES.is(issuer) && typeof serialNumber === 'string' && /^([0-9a-fA-F]{2})+$/.test(serialNumber)) {
     return { issuer: copyBytes(issuer), serialNumber: serialNumber.toLowerCase() };
   }
-  return refusePolicy('POLICY_OPTION_TYPE', path, 'expected issuer as DER bytes and serialNumber as hexadecimal');
+  return refusePolicy('POLICY_OPTION_TYPE', path, REVOKED);
 }
 
 function readRevoked(revoked: unknown): readonly RevokedCertificate[] {
   if (revoked === undefined) return [];
   return Array.isArray(revoked)
     ? revoked.map(readRevokedCertificate)
-    : refusePolicy('POLICY_OPTION_TYPE', '.revoked', 'expected an array');
+    : refusePolicy('POLICY_OPTION_TYPE', '.revoked', 'an array');
 }
 
 function readBinding(binding: unknown): Binding | undefined {
   if (binding === undefined) return undefined;
-  if (!isRecord(binding)) return refusePolicy('POLICY_OPTION_TYPE', '.binding', 'expected { purpose, content }');
+  if (!isRecord(binding)) return refusePolicy('POLICY_OPTION_TYPE', '.binding', BINDING);
   expectOnlyOptions(binding, ['purpose', 'content'], '.binding');
   const purpose = readOption(binding['purpose'], '.binding.purpose', TEXT);
   const content = readOption(binding['content'], '.binding.content', BYTES);
   if (purpose !== undefined && content !== undefined) return { purpose, content };
-  return refusePolicy('POLICY_OPTION_TYPE', '.binding', 'expected both purpose and content');
+  return refusePolicy('POLICY_OPTION_TYPE', '.binding', BINDING);
 }
 
 function readPreimages(policy: Options): PolicyPreimages {
@@ -228,11 +220,8 @@ function readTrustAnchor(policy: Options): Uint8Array {
   try {
     return parseCertificate(anchor as Uint8Array).encoded;
   } catch (cause) {
-    throw new PolicyConfigurationError(
-      'POLICY_TRUST_ANCHOR',
-      'policy [customTrustAnchor]: expected a root certificate in DER',
-      { cause },
-    );
+    const path = '[customTrustAnchor]';
+    throw new PolicyConfigurationError('POLICY_TRUST_ANCHOR', explain(`policy ${path}`, 'DER'), { cause, path });
   }
 }
 
@@ -266,8 +255,7 @@ function compile(policy: Options): Omit<CompiledPolicy, keyof TimeRules> {
 function expectPolicy(policy: unknown, allowed: readonly PropertyKey[]): Options {
   if (!isRecord(policy)) {
     const found = policy === null ? 'null' : typeof policy;
-    const sentence = `expected an object that names an image and a freshness rule, found ${found}`;
-    return refusePolicy('POLICY_NOT_AN_OBJECT', '', sentence);
+    return refusePolicy('POLICY_NOT_AN_OBJECT', '', 'an object that names an image and a freshness rule', found);
   }
   expectOnlyOptions(policy, allowed, '');
   return policy;
@@ -289,7 +277,7 @@ export function compileArchivePolicy(policy: unknown): CompiledPolicy {
 export function readEvaluationTime(now: unknown): number {
   if (now === undefined) return Date.now();
   if (typeof now === 'number' && now >= 0 && now <= LAST_MOMENT) return now;
-  return refusePolicy('POLICY_EVALUATION_TIME', '.now', 'expected ms since the epoch');
+  return refusePolicy('POLICY_EVALUATION_TIME', '.now', 'ms since the epoch');
 }
 
 /** The policy with the nonce of one call. */
@@ -302,7 +290,7 @@ export function withNonce(
     return { ...policy, freshness: { rule: 'nonce', nonce: readNonce(nonce, '.nonce') } };
   }
   if (nonce !== undefined) {
-    refusePolicy('POLICY_OPTION_TYPE', '.nonce', "expected none: the verifier's freshness rule is another");
+    refusePolicy('POLICY_OPTION_TYPE', '.nonce', 'none under this freshness rule');
   }
   return { ...policy, freshness };
 }

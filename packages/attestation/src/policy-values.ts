@@ -1,4 +1,4 @@
-import { encodeHex } from '@nitro-enclaves/core';
+import { encodeHex, explain } from '@nitro-enclaves/core';
 import type { PolicyConfigurationErrorCode } from './error.ts';
 import { PolicyConfigurationError } from './error.ts';
 
@@ -6,8 +6,13 @@ const ZERO_PCR = '0'.repeat(96);
 const PCR_PATTERN = /^[0-9a-f]{96}$/;
 
 /** Throws the policy's own error; `path` is that of the option. */
-export function refusePolicy(code: PolicyConfigurationErrorCode, path: string, sentence: string): never {
-  throw new PolicyConfigurationError(code, `policy ${path}: ${sentence}`, { path });
+export function refusePolicy(
+  code: PolicyConfigurationErrorCode,
+  path: string,
+  expected: string,
+  found?: unknown,
+): never {
+  throw new PolicyConfigurationError(code, explain(`policy ${path}`, expected, found), { path });
 }
 
 /** Whether `value` can hold options. */
@@ -19,10 +24,10 @@ export function isRecord(value: unknown): value is Record<PropertyKey, unknown> 
 export function expectOnlyOptions(options: object, allowed: readonly PropertyKey[], path: string): void {
   for (const key of Reflect.ownKeys(options)) {
     if (!allowed.includes(key)) {
-      refusePolicy('POLICY_UNKNOWN_OPTION', path, `found the option ${String(key)}, unknown here`);
+      refusePolicy('POLICY_UNKNOWN_OPTION', path, 'only known options', String(key));
     }
     if (Reflect.get(options, key) === undefined) {
-      refusePolicy('POLICY_OPTION_UNDEFINED', path, `found the option ${String(key)} without a value: leave it out`);
+      refusePolicy('POLICY_OPTION_UNDEFINED', path, 'values (leave out what has none)', String(key));
     }
   }
 }
@@ -30,7 +35,7 @@ export function expectOnlyOptions(options: object, allowed: readonly PropertyKey
 /** One PCR value in lower-case hexadecimal. */
 function readPcrValue(value: unknown, path: string): string {
   const text = value instanceof Uint8Array ? encodeHex(value) : typeof value === 'string' ? value.toLowerCase() : '';
-  if (!PCR_PATTERN.test(text)) refusePolicy('POLICY_PCR_VALUE', path, 'expected 48 bytes or 96 hexadecimal digits');
+  if (!PCR_PATTERN.test(text)) refusePolicy('POLICY_PCR_VALUE', path, '48 bytes or 96 hexadecimal digits');
   return text;
 }
 
@@ -40,20 +45,15 @@ export function readPcrValues(
   path: string,
   { allowZero }: { allowZero: boolean },
 ): ReadonlyMap<number, string> {
-  if (!isRecord(values)) return refusePolicy('POLICY_OPTION_TYPE', path, 'expected an object of PCR values by index');
+  if (!isRecord(values)) return refusePolicy('POLICY_OPTION_TYPE', path, 'PCR values by index');
   const entries = Object.entries(values);
-  if (entries.length === 0) refusePolicy('POLICY_IMAGE_PCRS', path, 'expected at least one PCR, found none');
+  if (entries.length === 0) refusePolicy('POLICY_IMAGE_PCRS', path, 'at least one PCR');
   const pcrs = new Map<number, string>();
   for (const [key, value] of entries) {
-    if (!/^([0-9]|[12][0-9]|3[01])$/.test(key))
-      refusePolicy('POLICY_PCR_INDEX', path, `expected indexes from 0 to 31, found ${key}`);
+    if (!/^([0-9]|[12][0-9]|3[01])$/.test(key)) refusePolicy('POLICY_PCR_INDEX', path, 'indexes from 0 to 31', key);
     const pcr = readPcrValue(value, `${path}[${key}]`);
     if (pcr === ZERO_PCR && !allowZero) {
-      refusePolicy(
-        'POLICY_PCR_ZERO',
-        `${path}[${key}]`,
-        'found zeros: that is debug mode, or a register that nothing was measured into',
-      );
+      refusePolicy('POLICY_PCR_ZERO', `${path}[${key}]`, 'a measurement', 'zeros, as in debug mode');
     }
     pcrs.set(Number(key), pcr);
   }
@@ -67,7 +67,7 @@ export function readOption<T>(
   { is, expected }: { is: (value: unknown) => value is T; expected: string },
 ): T | undefined {
   if (value === undefined) return undefined;
-  return is(value) ? value : refusePolicy('POLICY_OPTION_TYPE', path, `expected ${expected}`);
+  return is(value) ? value : refusePolicy('POLICY_OPTION_TYPE', path, expected);
 }
 
 /** Non-empty text. */
@@ -86,5 +86,5 @@ export const FLAG = { is: (value: unknown): value is boolean => typeof value ===
 /** A span of time in ms. */
 export function readDuration(value: unknown, path: string): number {
   if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
-  return refusePolicy('POLICY_DURATION', path, 'expected a number of milliseconds, 0 or more');
+  return refusePolicy('POLICY_DURATION', path, 'milliseconds, 0 or more');
 }
