@@ -5,8 +5,7 @@ export type EmulatedKmsErrorCode =
   | 'KMS_OPTION'
   | 'KMS_PRINCIPAL'
   | 'KMS_STORE_UNUSABLE'
-  | 'KMS_STORE_IN_USE'
-  | 'KMS_ALREADY_CLOSED';
+  | 'KMS_STORE_IN_USE';
 
 /** The emulated KMS was set up wrongly, or its store cannot be used. Never an answer of KMS: those go over the wire. */
 export class EmulatedKmsError extends NitroEnclavesError<EmulatedKmsErrorCode> {}
