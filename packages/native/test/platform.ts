@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,12 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { transportConformance } from '@nitro-enclaves/vsock/conformance';
 import { build } from 'esbuild';
 import { CHECKS } from './checks.ts';
+import { runProgram } from './program.ts';
 
 export const packageFolder: string = fileURLToPath(new URL('..', import.meta.url));
 export const rootFolder: string = join(packageFolder, '../..');
-
-/** What has hung is ended, and its output tells where. */
-const PROGRAM_TIMEOUT_MS = 400_000;
 
 /** What every build of the addon must do, on every processor: the checks of it, and the contract of transports over it. */
 export const CHECK_NAMES: readonly string[] = [...CHECKS, ...transportConformance].map(({ name }) => name);
@@ -57,29 +54,4 @@ export async function runChecks(command: readonly string[], env: Record<string, 
     exitCode,
     stderr,
   };
-}
-
-/** Runs a program to its end. */
-export function runProgram(
-  [program = '', ...args]: readonly string[],
-  env: Record<string, string> = {},
-): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: PROGRAM_TIMEOUT_MS,
-      killSignal: 'SIGKILL',
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk) => {
-      stdout += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    child.once('error', reject);
-    child.once('close', (exitCode) => resolve({ exitCode, stdout, stderr }));
-  });
 }

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { installDebianPackages } from '../../../tools/debian-packages.mjs';
-import { packageFolder, rootFolder, runProgram } from './platform.ts';
+import { packageFolder, rootFolder } from './platform.ts';
+import { runProgram } from './program.ts';
 
 /** The compilers that the committed builds were made by. Others may make other bytes of the same sources. */
 const COMPILERS = {

