@@ -95,7 +95,7 @@ describe.skipIf(impossible !== undefined)(
     afterAll(async () => {
       await enclave?.terminate();
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
-      for (const { name, detail } of results.values()) if (detail !== undefined) console.log(`${name}: ${detail}`);
+      for (const { name, duration, detail = '' } of results.values()) console.log(`${duration} ms  ${name}  ${detail}`);
     });
 
     it('tells the parent that it has booted, as nitro-cli expects it', () => {

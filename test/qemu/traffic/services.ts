@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Transport, VsockServer, VsockSocket } from '@nitro-enclaves/vsock';
 import { readLine } from './header-line.ts';
-import { hashed, pattern, sha256 } from './pattern.ts';
+import { Checksum, pattern, summed } from './pattern.ts';
 
 /** Where each service listens, counted from the first port of its side. */
 export const SERVICE = { ECHO: 1, BULK: 2, HTTP: 3, HTTPS: 4, VANISH: 5, FLEETING: 6 } as const;
@@ -31,20 +31,20 @@ type Service = (socket: VsockSocket) => Promise<void> | void;
 
 const echo: Service = (socket) => pipeline(socket, socket);
 
-/** One line says which way and how much: `{"give": bytes}` or `{"take": bytes}`; the giver's digest ends it. */
+/** One line says which way and how much: `{"give": bytes}` or `{"take": bytes}`; the giver's checksum ends it. */
 const bulk: Service = async (socket) => {
   const { give }: { give?: number } = JSON.parse(await readLine(socket));
-  const hash = sha256();
+  const checksum = new Checksum();
   if (give !== undefined) {
     const whole = async function* (): AsyncGenerator<Buffer> {
-      yield* hashed(pattern(give), hash);
-      yield hash.digest();
+      yield* summed(pattern(give), checksum);
+      yield checksum.digest();
     };
     await pipeline(Readable.from(whole(), { objectMode: false }), socket);
     return;
   }
-  for await (const block of socket.iterator({ destroyOnReturn: false })) hash.update(block);
-  socket.end(hash.digest());
+  for await (const block of socket.iterator({ destroyOnReturn: false })) checksum.update(block);
+  socket.end(checksum.digest());
 };
 
 /** Goes away in the middle of sending or of receiving. */
@@ -69,17 +69,17 @@ function serveHttp(server: HttpServer): Service {
   };
 }
 
-/** Answers with the digest of what was sent. */
+/** Answers with the checksum of what was sent. */
 async function answer(request: AsyncIterable<Buffer>): Promise<string> {
-  const hash = sha256();
-  for await (const block of request) hash.update(block);
-  return hash.digest('hex');
+  const checksum = new Checksum();
+  for await (const block of request) checksum.update(block);
+  return checksum.digest().toString('hex');
 }
 
 function httpService(): HttpServer {
   return createHttpServer((request, response) => {
     answer(request).then(
-      (digest) => response.end(digest),
+      (checksum) => response.end(checksum),
       () => response.destroy(),
     );
   });
@@ -88,7 +88,7 @@ function httpService(): HttpServer {
 function httpsService({ key, certificate }: TlsIdentity): HttpServer {
   return createHttpsServer({ key, cert: certificate }, (request, response) => {
     answer(request).then(
-      (digest) => response.end(digest),
+      (checksum) => response.end(checksum),
       () => response.destroy(),
     );
   });
