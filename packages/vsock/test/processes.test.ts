@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installDebianPackages } from '../../../tools/debian-packages.mjs';
 import { runProgram } from '../../native/test/program.ts';
 
 const packages = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,9 +35,13 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 describe.each(process.platform === 'linux' ? ['unix', 'native'] : ['unix'])(
   'a process with a transport: %s',
   (kind) => {
-    async function run(name: string): Promise<string> {
+    async function start(name: string, env: Record<string, string> = {}): ReturnType<typeof runProgram> {
       const place = kind === 'unix' ? await mkdtemp(join(folder, 's')) : randomUUID();
-      const { exitCode, stdout, stderr } = await runProgram([process.execPath, script, name, kind, place]);
+      return runProgram([process.execPath, script, name, kind, place], env);
+    }
+
+    async function run(name: string): Promise<string> {
+      const { exitCode, stdout, stderr } = await start(name);
       expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
       return stdout.trim();
     }
@@ -66,5 +71,21 @@ describe.each(process.platform === 'linux' ? ['unix', 'native'] : ['unix'])(
     it('listens in the workers of a cluster, where a port belongs to one of them', async () => {
       expect(await run('cluster')).toBe('to a worker, to a worker, EADDRINUSE');
     });
+
+    it.runIf(process.platform === 'linux')(
+      'writes again what the kernel had no buffer for (ENOBUFS)',
+      async ({ skip }) => {
+        const missing = await installDebianPackages('gcc', 'libc6-dev');
+        skip(missing !== undefined, `needs gcc to make a kernel that refuses: ${missing}`);
+        const library = join(folder, `enobufs-${kind}.so`);
+        const source = join(packages, 'vsock/test/enobufs.c');
+        const compiled = await runProgram(['gcc', '-shared', '-fPIC', '-O1', '-o', library, source]);
+        expect(compiled.exitCode, compiled.stderr).toBe(0);
+        const { exitCode, stdout, stderr } = await start('many writes', { LD_PRELOAD: library });
+        expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'whole\n' });
+        expect(Number(/(\d+) writes failed/.exec(stderr)?.[1])).toBeGreaterThan(100);
+      },
+      300_000,
+    );
   },
 );

@@ -74,6 +74,19 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     server.unref();
     ifStillAlive(() => console.log('alive'));
   },
+  'many writes': async () => {
+    const server = await echoServer().listen({ port: 1 });
+    const socket = await machine(3).connect({ cid: 16, port: 1 });
+    const lines = Array.from({ length: 2000 }, (_, index) => `${index} ${'x'.repeat((index % 10) * 1000)}\n`);
+    const answer = readAll(socket);
+    for (const line of lines) {
+      socket.write(line);
+      if (line.length < 1000) await new Promise(setImmediate);
+    }
+    socket.end();
+    console.log((await answer).toString() === lines.join('') ? 'whole' : 'broken');
+    server.close();
+  },
   'worker threads': async () => {
     const server = await echoServer().listen({ port: 1 });
     const workers = Array.from({ length: 4 }, (_, index) => {
