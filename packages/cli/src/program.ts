@@ -1,17 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { NitroEnclavesError } from '@nitro-enclaves/core';
 import { Command, CommanderError } from 'commander';
-import { registerAttestation } from './attestation/commands.ts';
 import type { CommandContext } from './command-context.ts';
-import { registerDoctor } from './doctor/register.ts';
-import { registerEif } from './eif/register.ts';
-import { registerEmulator } from './emulator/register.ts';
 import type { ExitCode } from './exit-code.ts';
 import { EXIT_CODE } from './exit-code.ts';
-import { registerKmsPolicy } from './kms-policy/register.ts';
-import { registerNsm } from './nsm/register.ts';
-import { registerPcr } from './pcr/register.ts';
-import { registerProxy } from './proxy/register.ts';
 
 /** The version of this package: the folder above is its own both in the tree and installed. */
 const { version }: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
@@ -19,16 +11,22 @@ const { version }: { version: string } = JSON.parse(readFileSync(new URL('../pac
 /** Adds one area's commands, such as `attestation verify`, to the program. */
 export type RegisterCommands = (program: Command, context: CommandContext) => void;
 
-/** Every area's commands, in the order in which `--help` lists them. */
-const AREAS: readonly RegisterCommands[] = [
-  registerAttestation,
-  registerEif,
-  registerPcr,
-  registerKmsPolicy,
-  registerNsm,
-  registerDoctor,
-  registerEmulator,
-  registerProxy,
+/** An area: the command line's first word, and where its commands are. */
+interface Area {
+  readonly command: string;
+  load(): Promise<RegisterCommands>;
+}
+
+/** Every area, in the order in which `--help` lists them. Only what is asked for is loaded: some are large. */
+export const AREAS: readonly Area[] = [
+  { command: 'attestation', load: async () => (await import('./attestation/commands.ts')).registerAttestation },
+  { command: 'eif', load: async () => (await import('./eif/register.ts')).registerEif },
+  { command: 'pcr', load: async () => (await import('./pcr/register.ts')).registerPcr },
+  { command: 'kms-policy', load: async () => (await import('./kms-policy/register.ts')).registerKmsPolicy },
+  { command: 'nsm', load: async () => (await import('./nsm/register.ts')).registerNsm },
+  { command: 'doctor', load: async () => (await import('./doctor/register.ts')).registerDoctor },
+  { command: 'emulator', load: async () => (await import('./emulator/register.ts')).registerEmulator },
+  { command: 'proxy', load: async () => (await import('./proxy/register.ts')).registerProxy },
 ];
 
 /** Classes of errors (their names) that mean another exit code than {@link EXIT_CODE.INTERNAL}. */
@@ -79,6 +77,12 @@ function report(error: unknown, { stderr }: CommandContext): void {
   else stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 }
 
+/** The area that the command line names, or all of them, for help and for names that come near one. */
+function areasFor([name]: readonly string[]): readonly Area[] {
+  const named = AREAS.filter(({ command }) => command === name);
+  return named.length > 0 ? named : AREAS;
+}
+
 /** Runs `nitro-enclaves` with `args` (without the program's own name). Never throws: it reports, and sets the exit code. */
 export async function run(args: readonly string[], context: CommandContext): Promise<void> {
   const program = new Command('nitro-enclaves')
@@ -91,8 +95,8 @@ export async function run(args: readonly string[], context: CommandContext): Pro
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
     });
-  for (const register of AREAS) register(program, context);
   try {
+    for (const { load } of areasFor(args)) (await load())(program, context);
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     report(error, context);
