@@ -22,8 +22,8 @@ export const MAX_CPIO_FILE_BYTES = 0xffff_ffff;
 export const CPIO_TRAILER = 'TRAILER!!!';
 
 const MAGIC = '070701';
-/** The file system that the inodes belong to: any, but the same for all, since hard links are told by it. */
-const FILE_SYSTEM = { major: 3, minor: 1 };
+/** The file system (major and minor number) that the inodes belong to: any, but the same for all, since hard links are told by it. */
+const FILE_SYSTEM = '0000000300000001';
 
 function hex(value: number): string {
   return value.toString(16).padStart(8, '0');
@@ -36,21 +36,22 @@ export function cpioPadding(length: number): number {
 
 /** Encodes an entry's header, its name, and the padding before the data. */
 export function encodeCpioHeader(entry: CpioHeader): string {
-  const numbers = [
-    entry.inode,
-    entry.mode,
-    entry.uid,
-    entry.gid,
-    entry.links,
-    entry.modified,
-    entry.size,
-    FILE_SYSTEM.major,
-    FILE_SYSTEM.minor,
-    entry.deviceMajor,
-    entry.deviceMinor,
-    entry.name.length + 1,
-    0,
-  ];
-  const header = `${MAGIC}${numbers.map(hex).join('')}${entry.name}\0`;
+  const header = [
+    MAGIC,
+    hex(entry.inode),
+    hex(entry.mode),
+    hex(entry.uid),
+    hex(entry.gid),
+    hex(entry.links),
+    hex(entry.modified),
+    hex(entry.size),
+    FILE_SYSTEM,
+    hex(entry.deviceMajor),
+    hex(entry.deviceMinor),
+    hex(entry.name.length + 1),
+    hex(0),
+    entry.name,
+    '\0',
+  ].join('');
   return header + '\0'.repeat(cpioPadding(header.length));
 }

@@ -17,6 +17,7 @@ import {
 import type { EifSectionType } from '../format/section.ts';
 import { encodeSectionHeader, SECTION_HEADER_BYTES } from '../format/section.ts';
 import type { ParallelSha384 } from '../platform.ts';
+import { RunningCrc } from '../read/running-crc.ts';
 import { createParallelSha384 } from './parallel-sha384.ts';
 import { nodePlatform } from './platform.ts';
 import { temporaryName } from './temporary-name.ts';
@@ -55,7 +56,15 @@ interface WrittenSection {
   readonly type: EifSectionType;
   readonly offset: number;
   readonly size: number;
-  readonly dataCrc: number;
+  readonly dataCrc: RunningCrc;
+}
+
+/** Whichever thread has more time calculates the piece's CRC. */
+function handOver(piece: Uint8Array, crc: RunningCrc, app: ParallelSha384 | undefined): Promise<void> | undefined {
+  if (app?.isIdle) return app.update(piece, crc.later(piece.length));
+  const handedOver = app?.update(piece);
+  crc.update(piece);
+  return handedOver;
 }
 
 /**
@@ -102,13 +111,12 @@ export class EifWriter {
     const offset = this.#offset;
     this.#offset += SECTION_HEADER_BYTES;
     const app = this.#enter(type);
-    let dataCrc = 0;
+    const dataCrc = new RunningCrc(nodePlatform.crc32);
     for await (const piece of data instanceof Uint8Array ? [data] : data) {
       this.#options.signal?.throwIfAborted();
       // The kernel takes the piece on a thread of its own while it is hashed here.
       const writing = this.#write(piece, this.#offset);
-      const handedOver = app?.update(piece);
-      dataCrc = nodePlatform.crc32(piece, dataCrc);
+      const handedOver = handOver(piece, dataCrc, app);
       this.#digests.update(piece);
       await Promise.all([writing, handedOver]);
       this.#offset += piece.length;
@@ -148,10 +156,11 @@ export class EifWriter {
       sectionOffsets: this.#sections.map(({ offset }) => offset),
       sectionSizes: this.#sections.map(({ size }) => size),
     };
-    const crc32 = this.#crcAfter(encodeHeader({ ...header, crc32: 0 }).subarray(0, CRC_OFFSET));
-    await this.#write(encodeHeader({ ...header, crc32 }), 0);
+    // The second thread, if there is one, has given its last CRC when it gives its digest.
     const pcrs = await this.pcrs();
     await this.#parallel?.close();
+    const crc32 = this.#crcAfter(encodeHeader({ ...header, crc32: 0 }).subarray(0, CRC_OFFSET));
+    await this.#write(encodeHeader({ ...header, crc32 }), 0);
     await this.#file.sync();
     await this.#file.close();
     signal?.throwIfAborted();
@@ -183,7 +192,7 @@ export class EifWriter {
   #crcAfter(headerBytes: Uint8Array): number {
     let crc = nodePlatform.crc32(headerBytes, 0);
     for (const { type, size, dataCrc } of this.#sections) {
-      crc = combineCrc32(nodePlatform.crc32(encodeSectionHeader(type, size), crc), dataCrc, size);
+      crc = combineCrc32(nodePlatform.crc32(encodeSectionHeader(type, size), crc), dataCrc.value, size);
     }
     return crc;
   }

@@ -1,5 +1,6 @@
 import type { CpioHeader } from '../../cpio/writer.ts';
 import { CPIO_TRAILER, cpioPadding, encodeCpioHeader, MAX_CPIO_FILE_BYTES } from '../../cpio/writer.ts';
+import { createPiecePool } from '../../node/piece-pool.ts';
 import { failBuild } from '../error.ts';
 import type { ByteString } from '../tree/byte-path.ts';
 import { checkLength, display } from '../tree/byte-path.ts';
@@ -13,7 +14,6 @@ import type { FileNode, FolderNode, TreeNode } from '../tree/node.ts';
 export const FIXED_TIME = 1_492_533_000;
 
 const FIRST_INODE = 721;
-const BLOCK_BYTES = 1 << 20;
 /** The archive is padded to this many bytes, as cpio and linuxkit do. */
 const ARCHIVE_ALIGNMENT = 512;
 
@@ -33,7 +33,6 @@ function* entriesOf(folder: FolderNode, prefix: ByteString): Generator<[ByteStri
     const node = folder.children.get(name);
     if (node === undefined) continue;
     const path = prefix + name;
-    checkLength(path);
     yield [path, node];
     if (node.kind === 'folder') yield* entriesOf(node, `${path}/`);
   }
@@ -94,7 +93,8 @@ function headerOf(name: ByteString, node: TreeNode, inodes: Inodes): CpioHeader 
 
 /** Gathers what is appended into blocks, so that small files do not become small writes. */
 class BlockBuffer {
-  #block = Buffer.allocUnsafe(BLOCK_BYTES);
+  readonly #pool = createPiecePool();
+  #block = this.#nextBlock();
   #used = 0;
   #total = 0;
 
@@ -104,7 +104,8 @@ class BlockBuffer {
 
   *text(text: ByteString): Generator<Uint8Array> {
     for (let at = 0; at < text.length; ) {
-      const count = this.#block.write(text.slice(at, at + this.#free().length), this.#used, 'latin1');
+      const rest = at === 0 ? text : text.slice(at);
+      const count = this.#block.write(rest, this.#used, 'latin1');
       at += count;
       yield* this.#advance(count);
     }
@@ -114,7 +115,7 @@ class BlockBuffer {
     const reader = openContent(node.content, node.size);
     try {
       for (let rest = node.size; rest > 0; ) {
-        const count = reader.read(this.#free().subarray(0, rest));
+        const count = reader.read(this.#block.subarray(this.#used, this.#used + rest));
         if (count === 0) {
           failBuild('BUILD_SOURCE_CHANGED', `expected ${node.size} bytes, found ${node.size - rest}`, {
             path: display(path),
@@ -132,16 +133,17 @@ class BlockBuffer {
     if (this.#used > 0) yield this.#block.subarray(0, this.#used);
   }
 
-  #free(): Buffer {
-    return this.#block.subarray(this.#used);
+  /** Shared memory: the thread that hashes reads it where it is. */
+  #nextBlock(): Buffer {
+    return Buffer.from(this.#pool.next().buffer);
   }
 
   *#advance(count: number): Generator<Uint8Array> {
     this.#used += count;
     this.#total += count;
-    if (this.#used < BLOCK_BYTES) return;
+    if (this.#used < this.#block.length) return;
     yield this.#block;
-    this.#block = Buffer.allocUnsafe(BLOCK_BYTES);
+    this.#block = this.#nextBlock();
     this.#used = 0;
   }
 }
@@ -153,23 +155,29 @@ function checkSize(path: ByteString, node: TreeNode): void {
   });
 }
 
+function zeros(count: number): ByteString {
+  return '\0'.repeat(count);
+}
+
 /**
- * Everything in `root` as a cpio archive, in blocks. The same tree is always the same archive.
+ * Everything in `root` as a cpio archive, in blocks; a block holds until a few more have been taken. The same tree is
+ * always the same archive.
  * @throws {EifBuildError} `BUILD_NAME_TOO_LONG`, `BUILD_FILE_TOO_LARGE` or `BUILD_SOURCE_CHANGED`.
  */
 export function* archiveOf(root: FolderNode): Generator<Uint8Array> {
   const inodes = new Inodes(root);
   const blocks = new BlockBuffer();
+  let padding = '';
   for (const [path, node] of entriesOf(root, '')) {
+    checkLength(path);
     checkSize(path, node);
     const header = headerOf(path, node, inodes);
-    yield* blocks.text(encodeCpioHeader(header));
-    if (node.kind === 'symlink') yield* blocks.text(node.target);
+    yield* blocks.text(padding + encodeCpioHeader(header) + (node.kind === 'symlink' ? node.target : ''));
     if (node.kind === 'file' && header.size > 0) yield* blocks.file(node, path);
-    yield* blocks.text('\0'.repeat(cpioPadding(header.size)));
+    padding = zeros(cpioPadding(header.size));
   }
   const trailer = { mode: 0, uid: 0, gid: 0, inode: 0, links: 1, modified: 0, size: 0, deviceMajor: 0, deviceMinor: 0 };
-  yield* blocks.text(encodeCpioHeader({ name: CPIO_TRAILER, ...trailer }));
-  yield* blocks.text('\0'.repeat((ARCHIVE_ALIGNMENT - (blocks.total % ARCHIVE_ALIGNMENT)) % ARCHIVE_ALIGNMENT));
+  yield* blocks.text(padding + encodeCpioHeader({ name: CPIO_TRAILER, ...trailer }));
+  yield* blocks.text(zeros((ARCHIVE_ALIGNMENT - (blocks.total % ARCHIVE_ALIGNMENT)) % ARCHIVE_ALIGNMENT));
   yield* blocks.flush();
 }

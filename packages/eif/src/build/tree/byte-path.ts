@@ -21,13 +21,14 @@ export function display(bytes: ByteString): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
+function hasLongName(path: ByteString): boolean {
+  return path.length > MAX_NAME_BYTES && path.split('/').some((name) => name.length > MAX_NAME_BYTES);
+}
+
 /** Refuses what the kernel would skip without a word when it unpacks the ramdisk. */
 export function checkLength(path: ByteString): void {
-  const longest = Math.max(...path.split('/').map((name) => name.length));
-  if (longest > MAX_NAME_BYTES) {
-    failBuild('BUILD_NAME_TOO_LONG', `expected names of at most ${MAX_NAME_BYTES} bytes, found one of ${longest}`, {
-      path: display(path),
-    });
+  if (hasLongName(path)) {
+    failBuild('BUILD_NAME_TOO_LONG', `expected names of at most ${MAX_NAME_BYTES} bytes`, { path: display(path) });
   }
   if (path.length >= MAX_PATH_BYTES) {
     failBuild('BUILD_NAME_TOO_LONG', `expected a path shorter than ${MAX_PATH_BYTES} bytes, found ${path.length}`, {
