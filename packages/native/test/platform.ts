@@ -2,8 +2,8 @@ import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { transportConformance } from '@nitro-enclaves/vsock/conformance';
 import { build } from 'esbuild';
+import { transportConformance } from '../../vsock/src/conformance/index.ts';
 import { CHECKS } from './checks.ts';
 import { runProgram } from './program.ts';
 
@@ -38,7 +38,7 @@ export async function prepareChecks(prebuilds: string): Promise<{ script: string
     logLevel: 'error',
     alias: {
       '@nitro-enclaves/native': join(packages, 'native/src/index.ts'),
-      '@nitro-enclaves/vsock/conformance': join(packages, 'vsock/src/conformance/index.ts'),
+      '../../vsock/src/conformance/index.ts': join(packages, 'vsock/src/conformance/index.ts'),
       '@nitro-enclaves/vsock': join(packages, 'vsock/src/index.ts'),
     },
   });

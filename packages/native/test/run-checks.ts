@@ -1,7 +1,7 @@
 // Bundled into one file and run by whatever Node is to be checked: prints one line of JSON for each check.
 import { randomUUID } from 'node:crypto';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { transportConformance } from '@nitro-enclaves/vsock/conformance';
+import { transportConformance } from '../../vsock/src/conformance/index.ts';
 import { nativeTransport } from '../../vsock/src/native-transport.ts';
 import { unixFamily } from '../../vsock/test/unix-family.ts';
 import { CHECKS } from './checks.ts';

@@ -6,7 +6,7 @@ import type { SocketFamily } from '../src/socket-family.ts';
 const AF_UNIX = 1;
 
 /** One machine's view of AF_UNIX sockets, whose abstract names are CID and port: what AF_VSOCK is in a real enclave. */
-export function unixFamily(cid: number, scope = randomUUID()): SocketFamily {
+export function unixFamily(cid: number, scope: string = randomUUID()): SocketFamily {
   const encodeName = ({ cid: named, port }: VsockAddress): Uint8Array => {
     const chosen = port === 0 || port === VMADDR_PORT_ANY ? randomInt(2 ** 16, 2 ** 31) : port;
     const machine = named === VMADDR_CID_ANY ? cid : named;
