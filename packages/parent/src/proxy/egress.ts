@@ -58,7 +58,8 @@ async function dialByConnect(socket: VsockSocket, options: DialOptions): Promise
   try {
     const egress = await dialTarget(result.target, socket.remoteCid, options);
     answer(socket, 200);
-    if (bytes.length > result.headBytes) socket.unshift(bytes.subarray(result.headBytes));
+    // Not back into the socket: its end may have been read too.
+    egress.upstream.write(bytes.subarray(result.headBytes));
     return egress;
   } catch (error) {
     answer(socket, (error instanceof ProxyError ? STATUS_BY_CODE.get(error.code) : undefined) ?? 502);
