@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -9,10 +10,11 @@ const SOURCES: Readonly<Record<string, string>> = {
 };
 
 /** Makes a program that any Node can run of a test's TypeScript. It lies inside of the package, to find its dependencies. */
-export async function bundleChild(name: string): Promise<string> {
-  const outfile = fileURLToPath(new URL(`../../.cache/${name}.${process.pid}.mjs`, import.meta.url));
+export async function bundleChild(source: URL): Promise<string> {
+  const entry = fileURLToPath(source);
+  const outfile = fileURLToPath(new URL(`../../.cache/${basename(entry, '.ts')}.${process.pid}.mjs`, import.meta.url));
   await build({
-    entryPoints: [fileURLToPath(new URL(`${name}.ts`, import.meta.url))],
+    entryPoints: [entry],
     outfile,
     bundle: true,
     platform: 'node',

@@ -1,5 +1,3 @@
-import { MODULE_ID } from './enclave.ts';
-
 /** A statement, or any other part of a policy, as JSON. */
 type Json = Readonly<Record<string, unknown>>;
 
@@ -43,7 +41,6 @@ const HEX = {
   zero: '00'.repeat(48),
 };
 export const ENCLAVE_PCRS = { 0: HEX.image, 1: HEX.boot, 2: HEX.app, 3: HEX.role, 8: HEX.zero } as const;
-export const MODULE = MODULE_ID;
 
 const IMAGE_KEY = 'kms:RecipientAttestation:ImageSha384';
 const PCR0_KEY = 'kms:RecipientAttestation:PCR0';

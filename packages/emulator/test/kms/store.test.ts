@@ -41,7 +41,7 @@ let program: string;
 
 beforeAll(async () => {
   root = (await createNitroPki()).rootCertificate;
-  program = await bundleChild('child');
+  program = await bundleChild(new URL('./child.ts', import.meta.url));
 });
 
 afterAll(() => rmSync(program, { force: true }));
