@@ -177,10 +177,13 @@ describe('a route to one host', () => {
     expect((await exchange(await enclave(), Buffer.from('hello'))).toString()).toBe('hello');
   });
 
+  const resolveAway = (...addresses: string[]) => {
+    names['away.example'] = addresses;
+  };
   const failing: [string, string, () => void][] = [
     ['a name that does not resolve', 'NAME_NOT_RESOLVED', () => undefined],
-    ['a name that resolves to nothing', 'NAME_NOT_RESOLVED', () => void (names['away.example'] = [])],
-    ['a target that refuses', 'CONNECT_FAILED', () => void (names['away.example'] = ['127.0.0.1'])],
+    ['a name that resolves to nothing', 'NAME_NOT_RESOLVED', () => resolveAway()],
+    ['a target that refuses', 'CONNECT_FAILED', () => resolveAway('127.0.0.1')],
   ];
   it.each(failing)('%s fails that connection only: %s', async (_, outcome, prepare) => {
     prepare();
