@@ -6,12 +6,40 @@ import {
   decodeDistinguishedName,
   decodeEcdsaSignature,
   EXTENSION,
+  encodeHex,
   keyUsage,
   parseCertificate,
   subjectKeyIdentifier,
 } from '@nitro-enclaves/core';
 import { at, refuse } from './error.ts';
 import { isOnCurve, isSignatureInRange, isUncompressedPoint, P384_FIELD_BYTES, SIGNATURE_RANGE } from './p384.ts';
+
+/** A certificate of a verified chain, as results show it. Its bytes are in the document, at the same place. */
+export interface ChainCertificate {
+  /** The subject's attributes, such as `CN=aws.nitro-enclaves, C=US`. For showing. */
+  readonly subject: string;
+  /** The issuer's Name, DER in hexadecimal; with the serial number it names the certificate, as in a policy's `revoked`. */
+  readonly issuer: string;
+  /** The serial number's INTEGER content, hexadecimal. */
+  readonly serialNumber: string;
+  /** First moment of validity, in ms since the epoch. */
+  readonly notBefore: number;
+  /** Last moment of validity, in ms since the epoch. */
+  readonly notAfter: number;
+}
+
+function describe(
+  { issuer, serialNumber, notBefore, notAfter }: Certificate,
+  subject: readonly NameAttribute[],
+): ChainCertificate {
+  return Object.freeze({
+    subject: subject.map(({ type, value }) => `${type}=${value}`).join(', '),
+    issuer: encodeHex(issuer),
+    serialNumber,
+    notBefore,
+    notAfter,
+  });
+}
 
 /** A certificate of a path with what the checks read in it; made once for each certificate. */
 export interface PathCertificate {
@@ -20,8 +48,10 @@ export interface PathCertificate {
   readonly keyUsage: ReadonlySet<KeyUsage> | undefined;
   readonly subjectKeyIdentifier: Uint8Array | undefined;
   readonly authorityKeyIdentifier: Uint8Array | undefined;
-  /** The subject's attributes, such as CN. */
-  readonly subjectAttributes: readonly NameAttribute[];
+  /** The subject's common name; `undefined` when it has none. */
+  readonly commonName: string | undefined;
+  /** The same for results. */
+  readonly description: ChainCertificate;
   /** The certificate's signature, r and s one after the other. */
   readonly signature: Uint8Array<ArrayBuffer>;
 }
@@ -66,6 +96,7 @@ export function readPathCertificate(encoded: Uint8Array, path: string): PathCert
     const certificate = parseCertificate(encoded);
     checkSignatureAlgorithm(certificate, path);
     checkPublicKey(certificate, path);
+    const subject = decodeDistinguishedName(certificate.subject);
     const signature = decodeEcdsaSignature(certificate.signature, P384_FIELD_BYTES);
     if (!isSignatureInRange(signature)) refuse('PATH_SIGNATURE_RANGE', path, SIGNATURE_RANGE);
     return {
@@ -74,7 +105,8 @@ export function readPathCertificate(encoded: Uint8Array, path: string): PathCert
       keyUsage: keyUsage(certificate),
       subjectKeyIdentifier: subjectKeyIdentifier(certificate),
       authorityKeyIdentifier: authorityKeyIdentifier(certificate),
-      subjectAttributes: decodeDistinguishedName(certificate.subject),
+      commonName: subject.find(({ type }) => type === 'CN')?.value,
+      description: describe(certificate, subject),
       signature,
     };
   });

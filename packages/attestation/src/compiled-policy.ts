@@ -172,16 +172,20 @@ function readRegions(regions: unknown): readonly string[] | undefined {
   return refusePolicy('POLICY_OPTION_TYPE', '.regions', 'at least one region');
 }
 
-const REVOKED = '{ issuer: DER bytes, serialNumber: hexadecimal }';
+const REVOKED = '{ issuer: hexadecimal, serialNumber: hexadecimal }';
 const BINDING = '{ purpose, content }';
+
+function isHex(value: unknown): value is string {
+  return typeof value === 'string' && /^([0-9a-fA-F]{2})+$/.test(value);
+}
 
 function readRevokedCertificate(entry: unknown, index: number): RevokedCertificate {
   const path = `.revoked[${index}]`;
   if (!isRecord(entry)) return refusePolicy('POLICY_OPTION_TYPE', path, REVOKED);
   expectOnlyOptions(entry, ['issuer', 'serialNumber'], path);
   const { issuer, serialNumber } = entry;
-  if (BYTES.is(issuer) && typeof serialNumber === 'string' && /^([0-9a-fA-F]{2})+$/.test(serialNumber)) {
-    return { issuer: copyBytes(issuer), serialNumber: serialNumber.toLowerCase() };
+  if (isHex(issuer) && isHex(serialNumber)) {
+    return { issuer: issuer.toLowerCase(), serialNumber: serialNumber.toLowerCase() };
   }
   return refusePolicy('POLICY_OPTION_TYPE', path, REVOKED);
 }

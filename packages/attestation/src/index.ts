@@ -4,6 +4,7 @@ import type { Verifier, VerifierOptions, VerifyOptions } from './verifier.ts';
 import { verifierOver, verifyArchivedOver } from './verifier.ts';
 import { WEB_CRYPTO } from './web-crypto.ts';
 
+export type { ChainCertificate } from './certificate-path.ts';
 export type { CheckName } from './checks.ts';
 export type { AttestationDocument, DocumentKind, Pcrs, UnknownField } from './document.ts';
 export type { AttestationErrorCode, PolicyConfigurationErrorCode, PolicyErrorCode } from './error.ts';
@@ -29,7 +30,6 @@ export { AWS_NITRO_ROOT_G1, AWS_NITRO_ROOT_G1_SHA256 } from './trust-anchor.ts';
 export { readUserDataJson, readUserDataText } from './user-data.ts';
 export type {
   ArchivedAttestationDocument,
-  ChainCertificate,
   MatchedImage,
   TrustedFields,
   UnverifiedAttestationDocument,

@@ -1,3 +1,4 @@
+import { bytesEqual } from '@nitro-enclaves/core';
 import type { PathCertificate } from './certificate-path.ts';
 import type { P384Key } from './crypto.ts';
 
@@ -8,8 +9,6 @@ export interface VerifiedLink {
   /** Names this link in the keys of the links below it. */
   readonly id: number;
 }
-
-const LATIN1 = new TextDecoder('latin1');
 
 /**
  * Remembers certificates that were verified under their issuers, so that a warm verification checks one signature. An
@@ -34,10 +33,9 @@ export class LinkCache {
 
   /** The verified link of `encoded` below the link `issuerId` (0 for the root). */
   get(encoded: Uint8Array, issuerId: number): VerifiedLink | undefined {
-    if (this.#links.size === 0) return undefined;
     const name = nameOf(encoded, issuerId);
     const link = this.#links.get(name);
-    if (link === undefined) return undefined;
+    if (link === undefined || !bytesEqual(link.own.certificate.encoded, encoded)) return undefined;
     this.#links.delete(name);
     this.#links.set(name, link);
     return link;
@@ -58,9 +56,13 @@ export class LinkCache {
 }
 
 /**
- * All of the certificate's bytes, and the link above: longer than a hash, and with no collision to look for. A certificate
- * that was moved below another issuer has another name. ("latin1" maps 0x80 to 0x9f as windows-1252 does: one to one.)
+ * Where to look: the link above, and the end of the signature, which is as good as random. A certificate that was moved
+ * below another issuer has another name; whether all bytes are the same is looked at afterwards.
  */
 function nameOf(encoded: Uint8Array, issuerId: number): string {
-  return `${issuerId} ${LATIN1.decode(encoded)}`;
+  let tail = 0;
+  for (let index = Math.max(encoded.length - 4, 0); index < encoded.length; index += 1) {
+    tail = tail * 256 + (encoded[index] ?? 0);
+  }
+  return `${issuerId} ${tail}`;
 }

@@ -1,4 +1,4 @@
-import { bytesEqual, constantTimeEqual, DER_TAG, DerError, DerReader, encodeHex, explain } from '@nitro-enclaves/core';
+import { constantTimeEqual, DER_TAG, DerError, DerReader, encodeHex, explain } from '@nitro-enclaves/core';
 import type { PathLink } from './certificate-path.ts';
 import type { Checklist } from './checks.ts';
 import type { CompiledFreshness, CompiledImage, CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
@@ -79,7 +79,7 @@ function checkMeasurement(
 
 /** The region in the common name of the regional authority, `<16 hex>.<region>.aws.nitro-enclaves`. */
 export function regionOf(links: readonly PathLink[]): string | null {
-  const commonName = links[1]?.own.subjectAttributes.find(({ type }) => type === 'CN')?.value;
+  const commonName = links[1]?.own.commonName;
   return commonName?.match(/^[0-9a-f]{16}\.([a-z0-9-]+)\.[a-z0-9-]+\.nitro-enclaves$/)?.[1] ?? null;
 }
 
@@ -142,8 +142,8 @@ function checkPurpose({ publicKey, userData, nonce }: AttestationDocument): void
 
 function checkRevocation(links: readonly PathLink[], { revoked }: CompiledPolicy): void {
   for (const { own, path } of links) {
-    const { issuer, serialNumber } = own.certificate;
-    const isRevoked = revoked.some((entry) => entry.serialNumber === serialNumber && bytesEqual(entry.issuer, issuer));
+    const { issuer, serialNumber } = own.description;
+    const isRevoked = revoked.some((entry) => entry.serialNumber === serialNumber && entry.issuer === issuer);
     if (isRevoked) refuse('REVOKED', path, 'no certificate of the deny-list', serialNumber);
   }
 }

@@ -75,8 +75,8 @@ export interface Binding {
 
 /** A certificate on the deny-list. */
 export interface RevokedCertificate {
-  /** The issuer's Name, DER. */
-  readonly issuer: Uint8Array;
+  /** The issuer's Name, DER in hexadecimal. */
+  readonly issuer: string;
   /** The serial number's INTEGER content, hexadecimal. */
   readonly serialNumber: string;
 }

@@ -1,4 +1,4 @@
-import type { PathLink } from './certificate-path.ts';
+import type { ChainCertificate } from './certificate-path.ts';
 import type { CheckName } from './checks.ts';
 import type { CompiledPolicy } from './compiled-policy.ts';
 import type { AttestationDocument } from './document.ts';
@@ -9,22 +9,6 @@ import type { PreparedVerification } from './verification.ts';
 /** A document that was decoded and nothing else: whoever sent it may have made it up. */
 export interface UnverifiedAttestationDocument extends AttestationDocument {
   readonly trust: 'none';
-}
-
-/** A certificate of a verified chain. */
-export interface ChainCertificate {
-  /** DER. */
-  readonly encoded: Uint8Array;
-  /** The subject's attributes, such as `CN=aws.nitro-enclaves, C=US`. For showing. */
-  readonly subject: string;
-  /** The issuer's Name, DER; with the serial number it names the certificate, as in a policy's `revoked`. */
-  readonly issuer: Uint8Array;
-  /** The serial number's INTEGER content, hexadecimal. */
-  readonly serialNumber: string;
-  /** First moment of validity, in ms since the epoch. */
-  readonly notBefore: number;
-  /** Last moment of validity, in ms since the epoch. */
-  readonly notAfter: number;
 }
 
 /** The image of the policy that a document matched. */
@@ -65,19 +49,6 @@ export interface ArchivedAttestationDocument extends TrustedFields {
   readonly trust: 'archived';
 }
 
-function describeCertificate({ own: { certificate, subjectAttributes } }: PathLink): ChainCertificate {
-  const { encoded, issuer, serialNumber, notBefore, notAfter } = certificate;
-  const subject = subjectAttributes.map(({ type, value }) => `${type}=${value}`).join(', ');
-  return Object.freeze({
-    encoded: encoded.slice(),
-    subject,
-    issuer: issuer.slice(),
-    serialNumber,
-    notBefore,
-    notAfter,
-  });
-}
-
 const INSTANCE_ID = /^(i-[0-9a-f]+)-(?:enc|tpm)[0-9a-f]+$/;
 
 /** The frozen fields of a verified document, whatever the evaluation time. */
@@ -95,7 +66,7 @@ export function describeVerified<Trust extends 'verified' | 'archived'>(
     image: image && Object.freeze({ index: image.index, name: image.name }),
     instanceId: document.moduleId.match(INSTANCE_ID)?.[1] ?? null,
     region: regionOf(links),
-    chain: Object.freeze(links.map(describeCertificate)),
+    chain: Object.freeze(links.map(({ own }) => own.description)),
     policyId: policy.id,
     isCustomTrustAnchor: policy.isCustomTrustAnchor,
     checks: Object.freeze([...checks]),

@@ -241,7 +241,7 @@ describe('further requirements', () => {
     const { chain } = await verifyAttestationDocument(document, LAX, { now: NOW });
     for (const { issuer, serialNumber } of chain) {
       expect(await outcome(document, { ...base, revoked: [{ issuer, serialNumber }] })).toBe('REVOKED');
-      const elsewhere = [{ issuer: Uint8Array.of(0x30, 0), serialNumber }];
+      const elsewhere = [{ issuer: '3000', serialNumber }];
       expect(await outcome(document, { ...base, revoked: elsewhere })).toBe('accepted');
     }
   });

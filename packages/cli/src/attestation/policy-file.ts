@@ -24,7 +24,7 @@ const OPT_INS: ReadonlyMap<string, symbol> = new Map([
 
 /** Options whose values are bytes, wherever they stand in the file. */
 const BYTES_OPTIONS: ReadonlySet<string> = new Set([
-  ...['publicKey', 'userData', 'nonce', 'content', 'issuer', 'customTrustAnchor'],
+  ...['publicKey', 'userData', 'nonce', 'content', 'customTrustAnchor'],
 ]);
 
 function readBytesOption(value: unknown, path: string): unknown {
