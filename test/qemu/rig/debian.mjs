@@ -13,7 +13,7 @@ const LOCK = ['-o', 'DPkg::Lock::Timeout=300'];
  */
 const SUITES = (mirror) => `deb ${mirror} bookworm-backports main\ndeb-src ${mirror} trixie main\n`;
 
-/** The mirror that the machine itself uses, else Debian's. */
+/** The mirror that the machine itself uses. */
 async function mirrorOfMachine() {
   const folder = '/etc/apt/sources.list.d';
   const names = (await readdir(folder).catch(() => [])).map((name) => join(folder, name));
@@ -22,7 +22,7 @@ async function mirrorOfMachine() {
     const mirror = /^(?:URIs:|deb(?: \[[^\]]*\])?)\s+(\S+\/debian)\/?\s/m.exec(text)?.[1];
     if (mirror !== undefined) return mirror;
   }
-  return 'http://deb.debian.org/debian';
+  throw new Error('expected a mirror of Debian in the lists of apt, found none');
 }
 
 /** Options that point apt at the lists of {@link SUITES}; the lists are fetched on first use. */
