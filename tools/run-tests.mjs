@@ -55,14 +55,18 @@ async function testOrdinary(bin) {
   return (await run(join(bin, 'node'), [VITEST, 'run', ...excluded], { env })).status;
 }
 
-async function installForBrowser() {
-  const problem = await installDebianPackages('chromium');
-  if (problem !== undefined) console.log(`tests in the browser will be skipped: ${problem}`);
+/** A browser, compilers for the programs that tests start, and OpenSSL, which they compare with. */
+const DEBIAN_PACKAGES = ['chromium', 'gcc', 'libc6-dev', 'gcc-aarch64-linux-gnu', 'openssl'];
+
+/** Without them tests skip, and say why: no reason to stop. */
+async function installForTests() {
+  const problem = await installDebianPackages(...DEBIAN_PACKAGES);
+  if (problem !== undefined) console.log(`some tests will be skipped: ${problem}`);
   return 0;
 }
 
 async function testEverything() {
-  await part('Debian packages', installForBrowser);
+  await part('Debian packages', installForTests);
   await part('check', () => program(process.execPath, 'tools/check.mjs'));
   await part(`tests on Node ${process.versions.node}`, () => testOrdinary(dirname(process.execPath)));
   await part('heavy tests', () => program(process.execPath, VITEST, 'run', '--no-file-parallelism', ...HEAVY));
