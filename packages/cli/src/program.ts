@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import type { CommandContext } from './command-context.ts';
 import type { ExitCode } from './exit-code.ts';
 import { EXIT_CODE } from './exit-code.ts';
+import { escapeControls } from './output.ts';
 
 /** The version of this package: the folder above is its own both in the tree and installed. */
 const { version }: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
@@ -72,7 +73,8 @@ function exitCodeOf(error: unknown): ExitCode {
 /** One line for an error that is expected, the whole stack for a fault of this program. */
 function report(error: unknown, { stderr }: CommandContext): void {
   if (error instanceof CommanderError) return;
-  if (error instanceof NitroEnclavesError) stderr.write(`error: ${error.message} (${error.code})\n`);
+  // A message may quote a name of somebody else's.
+  if (error instanceof NitroEnclavesError) stderr.write(`error: ${escapeControls(error.message)} (${error.code})\n`);
   else if (error instanceof Error && 'syscall' in error) stderr.write(`error: ${error.message}\n`);
   else stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 }

@@ -3,9 +3,9 @@ import { diffEif } from '@nitro-enclaves/eif';
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { EXIT_CODE } from '../exit-code.ts';
-import { pathOf, writeJson, writeLines } from '../output.ts';
+import { escapeControls, pathOf, writeJson, writeLines } from '../output.ts';
 import { withProgressBar } from '../progress-bar.ts';
-import { formatEntry, formatMode, printable } from './file-line.ts';
+import { formatEntry, formatMode } from './file-line.ts';
 
 type FileChanged = Extract<EifChange, { readonly kind: 'file-changed' }>;
 
@@ -54,7 +54,7 @@ function formatChange(change: EifChange): string {
 function formatDiff({ left, right, moved, changes }: EifDiff): string[] {
   return [
     ...moved.map((name) => `${name} ${left[name] ?? 'zero'} => ${right[name] ?? 'zero'}`),
-    ...changes.map((change) => `[${change.pcrs.join(' ') || 'no PCR'}] ${printable(formatChange(change))}`),
+    ...changes.map((change) => `[${change.pcrs.join(' ') || 'no PCR'}] ${escapeControls(formatChange(change))}`),
   ];
 }
 

@@ -1,9 +1,8 @@
 import { extractEif } from '@nitro-enclaves/eif';
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
-import { pathOf, writeJson } from '../output.ts';
+import { escapeControls, pathOf, writeJson } from '../output.ts';
 import { withProgressBar } from '../progress-bar.ts';
-import { printable } from './file-line.ts';
 
 interface ExtractOptions {
   readonly unpack: boolean;
@@ -29,7 +28,7 @@ export function addExtract(eif: Command, context: CommandContext): void {
       );
       if (json) writeJson(context, { folder, sections: found.sections, pcrs: found.pcrs, skipped });
       for (const { path, reason } of skipped) {
-        context.stderr.write(`warning: left out ${printable(path)} (${reason})\n`);
+        context.stderr.write(`warning: left out ${escapeControls(path)} (${reason})\n`);
       }
     });
 }

@@ -1,4 +1,5 @@
 import type { EifEntry } from '@nitro-enclaves/eif';
+import { escapeControls } from '../output.ts';
 
 const TYPE_LETTERS: Readonly<Record<EifEntry['type'], string>> = {
   file: '-',
@@ -26,16 +27,11 @@ export function formatMode({ type, mode }: Pick<EifEntry, 'type' | 'mode'>): str
   return TYPE_LETTERS[type] + letters.join('');
 }
 
-/** A name of the image for a terminal: control characters in it must not command the terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => JSON.stringify(character).slice(1, -1));
-}
-
 /** One line of `eif ls`. */
 export function formatEntry(entry: EifEntry): string {
   const { ramdisk, uid, gid, size, mtime, path, target, device } = entry;
   const length = device === undefined ? String(size) : `${device.major},${device.minor}`;
   const time = new Date(mtime * 1000).toISOString().slice(0, 19);
-  const arrow = target === undefined ? '' : ` -> ${printable(target)}`;
-  return `${ramdisk} ${formatMode(entry)} ${uid}:${gid} ${length.padStart(10)} ${time} ${printable(path)}${arrow}`;
+  const arrow = target === undefined ? '' : ` -> ${escapeControls(target)}`;
+  return `${ramdisk} ${formatMode(entry)} ${uid}:${gid} ${length.padStart(10)} ${time} ${escapeControls(path)}${arrow}`;
 }

@@ -3,14 +3,13 @@ import { lintEif } from '@nitro-enclaves/eif';
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { EXIT_CODE } from '../exit-code.ts';
-import { pathOf, writeJson, writeLines } from '../output.ts';
+import { escapeControls, pathOf, writeJson, writeLines } from '../output.ts';
 import { withProgressBar } from '../progress-bar.ts';
-import { printable } from './file-line.ts';
 
 function formatFinding({ severity, rule, path, ramdisk, message }: EifFinding): string {
   const place = [ramdisk === undefined ? undefined : `ramdisk ${ramdisk}`, path].filter((part) => part !== undefined);
-  const where = place.length === 0 ? '' : `${printable(place.join(' '))}: `;
-  return `${severity} ${rule}: ${where}${printable(message)}`;
+  const where = place.length === 0 ? '' : `${escapeControls(place.join(' '))}: `;
+  return `${severity} ${rule}: ${where}${escapeControls(message)}`;
 }
 
 /** Adds `eif lint`. */

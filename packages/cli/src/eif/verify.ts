@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { EXIT_CODE } from '../exit-code.ts';
-import { pathOf, writeJson, writeLines } from '../output.ts';
+import { escapeControls, pathOf, writeJson, writeLines } from '../output.ts';
 import { withProgressBar } from '../progress-bar.ts';
 
 interface VerifyOptions {
@@ -40,7 +40,7 @@ function describeSigner({ algorithm, certificate, pcrs }: VerifiedEif): string[]
   const names = Object.entries(IssuerName).map(([name, value]) => `${name}=${value}`);
   return [
     `the signature holds (${algorithm})`,
-    `certificate ${names.join(', ')}`,
+    `certificate ${escapeControls(names.join(', '))}`,
     `valid from ${NotBefore} to ${NotAfter}`,
     `PCR0 ${pcrs.PCR0}`,
     `PCR8 ${pcrs.PCR8}`,
