@@ -316,6 +316,12 @@ describe('a hostile archive is refused', () => {
     );
   });
 
+  it('or taken, when it nests folders as deep as a path may go', async () => {
+    const path = `${'d/'.repeat(2000)}x`;
+    const { pcrs } = await buildTar(tar([APP, pax({ path }), { name: 'x', content: '' }]));
+    expect(pcrs.PCR0).toMatch(/^[0-9a-f]{96}$/);
+  });
+
   it('when a file will not fit', async () => {
     await expectRefusal([pax({ size: '99999999999' }), { name: 'huge', content: 'x' }], 'BUILD_TAR');
     await expectRefusal([{ name: 'huge', content: 'x', size: 0o77777777777 }], 'BUILD_TAR');

@@ -11,20 +11,19 @@ import { readBootFiles } from './boot/blobs.ts';
 import { agreeOnArchitecture, kernelArchitecture, kernelIdentity } from './boot/kernel.ts';
 import type { MetadataOptions } from './boot/metadata.ts';
 import { encodeMetadata } from './boot/metadata.ts';
-import { findEntryPoint } from './command/entry-point.ts';
 import type { Command, ImageCommand } from './command/image-command.ts';
-import { joinCommand, variable } from './command/image-command.ts';
+import { joinCommand } from './command/image-command.ts';
 import type { UserIds } from './command/user.ts';
 import { resolveUser } from './command/user.ts';
 import { failBuild } from './error.ts';
 import { archiveOf } from './ramdisk/archive.ts';
-import { GIVEN_INIT_MOUNTS, GIVEN_INIT_PATH, givenAppRamdisk, givenBootRamdisk } from './ramdisk/given-init.ts';
 import type { InitOptions } from './ramdisk/own-init.ts';
-import { appRamdisk, bootRamdisk, mountedFolders } from './ramdisk/own-init.ts';
-import { completeRootfs, ensureWorkingDirectory } from './ramdisk/rootfs.ts';
-import type { BuildWarning, ImageSource, SourceOptions } from './source.ts';
+import { makeRamdisks } from './ramdisk/ramdisks.ts';
+import { completeRootfs } from './ramdisk/rootfs.ts';
+import type { BuildWarning, SourceOptions } from './source.ts';
 import { OpenSource } from './source.ts';
-import type { FolderNode } from './tree/node.ts';
+import type { FolderNode, TreeNode } from './tree/node.ts';
+import { entriesOf } from './tree/walk.ts';
 
 /** What {@link buildEif} builds from, and how. */
 export interface BuildEifOptions extends SourceOptions, BootOptions, MetadataOptions, InitOptions, ImageCommand {
@@ -54,11 +53,6 @@ export interface BuiltEif {
   readonly warnings: readonly BuildWarning[];
 }
 
-interface Ramdisks {
-  readonly boot: FolderNode;
-  readonly app: FolderNode;
-}
-
 function warnings(boot: BootFiles, command: Command, user: UserIds): BuildWarning[] {
   const found: BuildWarning[] = [];
   if (kernelArchitecture(boot.kernel) === undefined) {
@@ -70,50 +64,6 @@ function warnings(boot: BootFiles, command: Command, user: UserIds): BuildWarnin
     found.push({ code: 'WORKING_DIRECTORY_IGNORED', message: 'the given init runs the program in /' });
   }
   return found;
-}
-
-function withHome(command: Command, { home }: UserIds): Command {
-  if (variable(command.environment, 'HOME') !== undefined) return command;
-  return { ...command, environment: [...command.environment, `HOME=${home}`] };
-}
-
-function ownRamdisks(
-  { rootfs }: ImageSource,
-  boot: BootFiles,
-  command: Command,
-  user: UserIds,
-  architecture: EifArchitecture,
-  options: InitOptions,
-): Ramdisks {
-  ensureWorkingDirectory(rootfs, command.workingDirectory);
-  const path = findEntryPoint(command.arguments[0] ?? '', {
-    root: rootfs,
-    architecture,
-    user,
-    workingDirectory: command.workingDirectory,
-    searchPath: variable(command.environment, 'PATH') ?? '',
-    mounted: mountedFolders(rootfs),
-  });
-  const program = { ...withHome(command, user), path, user };
-  return { boot: bootRamdisk(architecture, boot.modules), app: appRamdisk(rootfs, program, options) };
-}
-
-function givenRamdisks(
-  { rootfs }: ImageSource,
-  init: Buffer,
-  boot: BootFiles,
-  command: Command,
-  architecture: EifArchitecture,
-): Ramdisks {
-  findEntryPoint(command.arguments[0] ?? '', {
-    root: rootfs,
-    architecture,
-    user: { uid: 0, gid: 0, groups: [], home: '/' },
-    workingDirectory: '/',
-    searchPath: GIVEN_INIT_PATH,
-    mounted: GIVEN_INIT_MOUNTS,
-  });
-  return { boot: givenBootRamdisk(init, boot.modules), app: givenAppRamdisk(rootfs, command) };
 }
 
 function checkPort(port: number | undefined): void {
@@ -143,13 +93,11 @@ function* counted(pieces: Iterable<Uint8Array>, count: (bytes: number) => void):
   }
 }
 
-function contentBytes(folder: FolderNode): number {
-  let total = 0;
-  for (const node of folder.children.values()) {
-    if (node.kind === 'folder') total += contentBytes(node);
-    if (node.kind === 'file') total += node.size;
-  }
-  return total;
+/** Length of all files' contents; a file with several names counts once. */
+function contentBytes(root: FolderNode): number {
+  const files = new Map<TreeNode, number>();
+  for (const [, node] of entriesOf(root)) if (node.kind === 'file') files.set(node, node.size);
+  return [...files.values()].reduce((total, size) => total + size, 0);
 }
 
 /**
@@ -167,10 +115,7 @@ export async function buildEif(options: BuildEifOptions): Promise<BuiltEif> {
   completeRootfs(source.rootfs);
   const command = joinCommand(source.command, options);
   const user = resolveUser(source.rootfs, command.user);
-  const ramdisks =
-    boot.init === undefined
-      ? ownRamdisks(source, boot, command, user, architecture, options)
-      : givenRamdisks(source, boot.init, boot, command, architecture);
+  const ramdisks = makeRamdisks({ rootfs: source.rootfs, boot, command, user, architecture }, options);
   const metadata = encodeMetadata(options, source.identity, kernelIdentity(boot.kernel, boot.kernelConfig));
 
   const totalBytes = contentBytes(ramdisks.app);

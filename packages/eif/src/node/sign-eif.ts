@@ -77,7 +77,8 @@ async function writeSigned(path: string, eif: Eif, signature: Uint8Array, option
   const walkOptions = { platform: nodePlatform, visit, ...stop, ...(onProgress === undefined ? {} : { onProgress }) };
   await withSource(path, (opened) => walkEif(opened, walkOptions));
   // Between the two passes somebody may have put another image here, which nobody asked to sign.
-  if ((await writer.pcrs()).PCR0 !== eif.pcrs.PCR0) fail('EIF_SOURCE_CHANGED', `expected the same image at ${path} throughout`);
+  if ((await writer.pcrs()).PCR0 !== eif.pcrs.PCR0)
+    fail('EIF_SOURCE_CHANGED', `expected the same image at ${path} throughout`);
   await writer.section('signature', signature);
   await writer.finish();
 }

@@ -6,6 +6,7 @@ import type { ByteString } from '../tree/byte-path.ts';
 import { checkLength, display } from '../tree/byte-path.ts';
 import { openContent } from '../tree/content.ts';
 import type { FileNode, FolderNode, TreeNode } from '../tree/node.ts';
+import { entriesOf } from '../tree/walk.ts';
 
 /**
  * The time that every file of a ramdisk carries, in seconds: 2017-04-18T16:30:00Z, the one that linuxkit, under
@@ -26,22 +27,10 @@ const FILE_TYPE: Readonly<Record<TreeNode['kind'], number>> = {
   fifo: 0o010000,
 };
 
-/** A tree's entries, folders before what is in them, names in the order of their bytes. */
-function* entriesOf(folder: FolderNode, prefix: ByteString): Generator<[ByteString, TreeNode]> {
-  const names = [...folder.children.keys()].sort();
-  for (const name of names) {
-    const node = folder.children.get(name);
-    if (node === undefined) continue;
-    const path = prefix + name;
-    yield [path, node];
-    if (node.kind === 'folder') yield* entriesOf(node, `${path}/`);
-  }
-}
-
 /** How often each file with more than one name appears. */
 function countLinks(root: FolderNode): Map<TreeNode, number> {
   const counts = new Map<TreeNode, number>();
-  for (const [, node] of entriesOf(root, '')) counts.set(node, (counts.get(node) ?? 0) + 1);
+  for (const [, node] of entriesOf(root)) counts.set(node, (counts.get(node) ?? 0) + 1);
   return counts;
 }
 
@@ -168,7 +157,7 @@ export function* archiveOf(root: FolderNode): Generator<Uint8Array> {
   const inodes = new Inodes(root);
   const blocks = new BlockBuffer();
   let padding = '';
-  for (const [path, node] of entriesOf(root, '')) {
+  for (const [path, node] of entriesOf(root)) {
     checkLength(path);
     checkSize(path, node);
     const header = headerOf(path, node, inodes);
