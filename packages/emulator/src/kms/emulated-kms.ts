@@ -112,6 +112,18 @@ function ensureAuthority(store: KmsStore): AuthorityRecord | Promise<AuthorityRe
   });
 }
 
+/** Ciphertexts are bound to the ARN of their key: in another place, none of them would open any more. */
+function settle(store: KmsStore, { region, accountId }: KmsPlace): void {
+  const { place } = store.load();
+  if (place === null) store.savePlace({ region, accountId });
+  else if (place.region !== region || place.accountId !== accountId) {
+    throw new EmulatedKmsError(
+      'KMS_STORE_UNUSABLE',
+      `expected the store to be of ${region} and ${accountId}, found one of ${place.region} and ${place.accountId}`,
+    );
+  }
+}
+
 function scheduleOf({ faults = [], seed }: EmulatedKmsOptions): FaultSchedule<KmsFault> {
   if (faults instanceof FaultSchedule) return faults;
   return new FaultSchedule(Seed.from(seed).child('kms faults'), faults);
@@ -157,6 +169,7 @@ async function start(
   const place = placeOf(options);
   const { clock = Date.now, attestation, audit = () => {} } = options;
   const gate = createDocumentGate(attestation, clock);
+  settle(store, place);
   const keys = new KeyRing(place, store, clock);
   const { book, first } = createBook(place, options);
   await ensureInitialKeys(keys, options.keys ?? [], clock());

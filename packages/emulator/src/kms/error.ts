@@ -1,11 +1,7 @@
 import { NitroEnclavesError } from '@nitro-enclaves/core';
 
 /** Why an emulated KMS could not be started, or not be asked. */
-export type EmulatedKmsErrorCode =
-  | 'KMS_OPTION'
-  | 'KMS_PRINCIPAL'
-  | 'KMS_STORE_UNUSABLE'
-  | 'KMS_STORE_IN_USE';
+export type EmulatedKmsErrorCode = 'KMS_OPTION' | 'KMS_PRINCIPAL' | 'KMS_STORE_UNUSABLE' | 'KMS_STORE_IN_USE';
 
 /** The emulated KMS was set up wrongly, or its store cannot be used. Never an answer of KMS: those go over the wire. */
 export class EmulatedKmsError extends NitroEnclavesError<EmulatedKmsErrorCode> {}

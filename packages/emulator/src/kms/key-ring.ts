@@ -109,7 +109,7 @@ export class KeyRing {
   resolve({ text, allowAlias }: KeyReference): KmsKey {
     const resource = this.#resourceOf(text);
     if (resource.startsWith('alias/')) {
-      if (!allowAlias) throw notFound(`Invalid keyId ${text}`);
+      if (!allowAlias) throw notFound(`Invalid keyId '${text}'`);
       const alias = this.#aliases.get(resource);
       const key = alias && this.get(alias.keyId);
       if (key === undefined) throw notFound(`Alias ${this.aliasArn(resource)} is not found.`);

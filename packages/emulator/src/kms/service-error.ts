@@ -8,9 +8,7 @@ export type KmsErrorName =
   | 'ExpiredTokenException'
   | 'IncompleteSignatureException'
   | 'IncorrectKeyException'
-  | 'InternalFailure'
   | 'InvalidAliasNameException'
-  | 'InvalidArnException'
   | 'InvalidCiphertextException'
   | 'InvalidKeyUsageException'
   | 'InvalidMarkerException'
@@ -18,9 +16,9 @@ export type KmsErrorName =
   | 'KMSInternalException'
   | 'KMSInvalidSignatureException'
   | 'KMSInvalidStateException'
-  | 'LimitExceededException'
   | 'MalformedPolicyDocumentException'
   | 'MissingAuthenticationTokenException'
+  | 'NotAuthorizedException'
   | 'NotFoundException'
   | 'SerializationException'
   | 'ServiceUnavailableException'
@@ -35,7 +33,6 @@ export type KmsErrorName =
 const STATUS: Partial<Record<KmsErrorName, number>> = {
   DependencyTimeoutException: 503,
   DryRunOperationException: 412,
-  InternalFailure: 500,
   KMSInternalException: 500,
   ServiceUnavailableException: 503,
 };

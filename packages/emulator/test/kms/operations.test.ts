@@ -193,6 +193,17 @@ describe('keys', () => {
     ],
     ['imported material', { Origin: 'EXTERNAL' }, 'UnsupportedOperationException'],
     ['a key for many regions', { MultiRegion: true }, 'UnsupportedOperationException'],
+    [
+      'a tag twice',
+      {
+        Tags: [
+          { TagKey: 'a', TagValue: '1' },
+          { TagKey: 'a', TagValue: '2' },
+        ],
+      },
+      'TagException',
+    ],
+    ['a tag of AWS', { Tags: [{ TagKey: 'aws:a', TagValue: '1' }] }, 'TagException'],
     ['a policy that is no JSON', { Policy: '{' }, 'MalformedPolicyDocumentException'],
     [
       'a policy without principals',
@@ -236,7 +247,7 @@ describe('the name of a key', () => {
   it('may be an alias only where something is done with the key, not to it', async () => {
     await client.send(new CreateAliasCommand({ AliasName: 'alias/named', TargetKeyId: await make() }));
     expect(await failureOf(client.send(new DisableKeyCommand({ KeyId: 'alias/named' })))).toMatchObject({
-      message: 'Invalid keyId alias/named',
+      message: "Invalid keyId 'alias/named'",
     });
     expect((await client.send(new DescribeKeyCommand({ KeyId: `${PLACE}:alias/named` }))).KeyMetadata?.Enabled).toBe(
       true,
@@ -278,7 +289,11 @@ describe('aliases', () => {
     expect(await create('no-prefix')).toMatchObject({ name: 'ValidationException' });
     expect(await create('alias/a:b')).toMatchObject({ name: 'InvalidAliasNameException' });
     expect(await create('alias/ä')).toMatchObject({ name: 'ValidationException' });
-    expect(await create('alias/aws/s3')).toMatchObject({ name: 'NotFoundException' });
+    expect(await create('alias/aws/s3')).toMatchObject({ name: 'NotAuthorizedException' });
+    expect(await create('alias/new', 'alias/taken')).toMatchObject({
+      name: 'ValidationException',
+      message: 'Aliases must refer to keys. Not aliases',
+    });
     expect(await create('alias/new', ABSENT)).toMatchObject({ name: 'NotFoundException' });
     expect(await create('alias/new', doomed)).toMatchObject({ name: 'KMSInvalidStateException' });
     const moved = client.send(new UpdateAliasCommand({ AliasName: 'alias/taken', TargetKeyId: pair }));

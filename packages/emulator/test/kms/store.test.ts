@@ -233,6 +233,13 @@ describe('a store', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
+  it('belongs to one region and account', async () => {
+    await (await start()).close();
+    await expect(start({ region: 'eu-west-1' })).rejects.toMatchObject({ code: 'KMS_STORE_UNUSABLE' });
+    await expect(start({ accountId: '444455556666' })).rejects.toMatchObject({ code: 'KMS_STORE_UNUSABLE' });
+    await (await start()).close();
+  });
+
   it.each([
     ['text', () => writeFileSync(file, 'this is not a database, and long enough to be none of any kind'.repeat(100))],
     ['a folder', () => mkdirSync(file)],

@@ -11,22 +11,27 @@ const aliasName = required(text({ min: 1, max: 256 }, /^[a-zA-Z0-9:/_-]+$/));
 
 function expectAliasName(name: string): void {
   if (!name.startsWith('alias/') || name === 'alias/') {
-    throw validationError('Invalid identifier: alias names must begin with alias/, followed by a name.');
+    throw validationError('Invalid identifier');
   }
   if (name.includes(':'))
-    throw new KmsServiceError('InvalidAliasNameException', `Alias name ${name} contains invalid characters.`);
+    throw new KmsServiceError('InvalidAliasNameException', `${name} contains invalid characters for an alias`);
 }
 
 /** `alias/aws/` names the keys that AWS itself manages. */
 function expectOwnAlias(name: string): void {
   if (!name.startsWith('alias/aws/')) return;
-  throw new KmsServiceError('NotFoundException', `Alias ${name} is reserved for AWS managed keys.`);
+  throw new KmsServiceError('NotAuthorizedException');
 }
 
 /** Both the alias and the key have to allow it: the alias through IAM, the key through its policy. */
 function authorizeBoth(call: KmsCall, name: string, { key, action }: { key: KmsKey; action: string }): void {
   call.authorizeIdentity(action, { resource: call.keys.aliasArn(name) });
   call.authorizeKey(key, action);
+}
+
+function resolveTarget({ keys }: KmsCall, target: string): KmsKey {
+  if (/(?:^|:)alias\//.test(target)) throw validationError('Aliases must refer to keys. Not aliases');
+  return keys.resolve({ text: target, allowAlias: false });
 }
 
 function expectTarget(key: KmsKey): void {
@@ -41,7 +46,7 @@ export const createAlias: Operation = defineOperation({
     const { AliasName: name, TargetKeyId: target } = input;
     expectAliasName(name);
     expectOwnAlias(name);
-    const key = call.keys.resolve({ text: target, allowAlias: false });
+    const key = resolveTarget(call, target);
     authorizeBoth(call, name, { key, action: 'kms:CreateAlias' });
     expectTarget(key);
     const existing = call.keys.alias(name);
@@ -72,7 +77,7 @@ export const updateAlias: Operation = defineOperation({
     const { AliasName: name, TargetKeyId: target } = input;
     expectAliasName(name);
     const alias = call.expectAlias(name);
-    const key = call.keys.resolve({ text: target, allowAlias: false });
+    const key = resolveTarget(call, target);
     authorizeBoth(call, name, { key, action: 'kms:UpdateAlias' });
     const old = call.keys.get(alias.keyId);
     if (old !== undefined) call.authorizeKey(old, 'kms:UpdateAlias');

@@ -65,6 +65,14 @@ function expectKeyUsage(asked: string | undefined, spec: KeySpec): KeyUsage {
   throw validationError(`KeyUsage ${wanted} is not compatible with KeySpec ${spec}`);
 }
 
+/** Names that begin with `aws:` are AWS's own. */
+function readTags(list: readonly { readonly TagKey: string; readonly TagValue: string }[]): Record<string, string> {
+  const names = list.map(({ TagKey: name }) => name);
+  const isWrong = names.some((name, index) => names.indexOf(name) !== index || name.toLowerCase().startsWith('aws:'));
+  if (isWrong) throw new KmsServiceError('TagException', 'Duplicate tag keys, or tag keys that begin with aws:');
+  return Object.fromEntries(list.map(({ TagKey: name, TagValue: value }) => [name, value]));
+}
+
 const UNSUPPORTED = ['CustomKeyStoreId', 'XksKeyId'] as const;
 
 export const createKey: Operation = defineOperation({
@@ -102,7 +110,7 @@ export const createKey: Operation = defineOperation({
         'Imported material, custom key stores and multi-Region keys are not emulated.',
       );
     }
-    const tags = Object.fromEntries(input.Tags.map(({ TagKey: name, TagValue: value }) => [name, value]));
+    const tags = readTags(input.Tags);
     const entries = {
       'kms:KeySpec': spec,
       'kms:KeyUsage': keyUsage,

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { KmsPlace } from '../arn.ts';
 import { EmulatedKmsError } from '../error.ts';
 import type { KeySpec, KeyUsage } from '../key-spec.ts';
 import { KEY_SPECS } from '../key-spec.ts';
@@ -19,6 +20,7 @@ const SCHEMA = `
   CREATE TABLE kms_alias (
     name TEXT PRIMARY KEY, key_id TEXT NOT NULL, creation_date REAL NOT NULL, last_updated_date REAL NOT NULL
   ) STRICT;
+  CREATE TABLE kms_place (id INTEGER PRIMARY KEY CHECK (id = 1), region TEXT NOT NULL, account_id TEXT NOT NULL) STRICT;
   CREATE TABLE tls_authority (id INTEGER PRIMARY KEY CHECK (id = 1), certificate BLOB NOT NULL, private_key BLOB NOT NULL) STRICT;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};
@@ -118,12 +120,17 @@ function readAuthority(row: SqliteRow | undefined): AuthorityRecord | null {
     : { certificate: bytesOf(row, 'certificate'), privateKey: bytesOf(row, 'private_key') };
 }
 
+function readPlace(row: SqliteRow | undefined): KmsPlace | null {
+  return row === undefined ? null : { region: textOf(row, 'region'), accountId: textOf(row, 'account_id') };
+}
+
 function storeOver(database: SqliteDatabase, release: () => void): KmsStore {
   return {
     load: () => ({
       keys: database.all('SELECT key_id, record, material FROM kms_key ORDER BY rowid').map(readKey),
       aliases: database.all('SELECT name, key_id, creation_date, last_updated_date FROM kms_alias').map(readAlias),
       authority: readAuthority(database.all('SELECT certificate, private_key FROM tls_authority')[0]),
+      place: readPlace(database.all('SELECT region, account_id FROM kms_place')[0]),
     }),
     saveKey: (key) =>
       database.run(
@@ -141,6 +148,8 @@ function storeOver(database: SqliteDatabase, release: () => void): KmsStore {
     deleteAlias: (name) => database.run('DELETE FROM kms_alias WHERE name = ?', [name]),
     saveAuthority: ({ certificate, privateKey }) =>
       database.run('INSERT OR REPLACE INTO tls_authority VALUES (1, ?, ?)', [certificate, privateKey]),
+    savePlace: ({ region, accountId }) =>
+      database.run('INSERT OR REPLACE INTO kms_place VALUES (1, ?, ?)', [region, accountId]),
     close: () => {
       database.close();
       release();

@@ -1,3 +1,4 @@
+import type { KmsPlace } from '../arn.ts';
 import type { KeySpec, KeyUsage } from '../key-spec.ts';
 
 /** A key as it is kept. Times are in ms since the epoch. */
@@ -34,28 +35,35 @@ export interface AuthorityRecord {
   readonly privateKey: Uint8Array;
 }
 
+/** Everything that a store holds. */
+export interface StoredState {
+  readonly keys: readonly KeyRecord[];
+  readonly aliases: readonly AliasRecord[];
+  readonly authority: AuthorityRecord | null;
+  /** Where the keys live: their ciphertexts are bound to it. */
+  readonly place: KmsPlace | null;
+}
+
 /** Where keys survive. Every change is safe on return: a process that is killed right after loses nothing. */
 export interface KmsStore {
-  load(): {
-    readonly keys: readonly KeyRecord[];
-    readonly aliases: readonly AliasRecord[];
-    readonly authority: AuthorityRecord | null;
-  };
+  load(): StoredState;
   saveKey(key: KeyRecord): void;
   deleteKey(keyId: string): void;
   saveAlias(alias: AliasRecord): void;
   deleteAlias(name: string): void;
   saveAuthority(authority: AuthorityRecord): void;
+  savePlace(place: KmsPlace): void;
   close(): void;
 }
 
 /** Keeps nothing: the keys live as long as the process. */
 export const MEMORY_STORE: KmsStore = {
-  load: () => ({ keys: [], aliases: [], authority: null }),
+  load: () => ({ keys: [], aliases: [], authority: null, place: null }),
   saveKey: () => {},
   deleteKey: () => {},
   saveAlias: () => {},
   deleteAlias: () => {},
   saveAuthority: () => {},
+  savePlace: () => {},
   close: () => {},
 };
