@@ -12,8 +12,7 @@ import { buildTestImage } from './rig/image.mjs';
 import { selfSigned } from './rig/self-signed.mjs';
 
 const PARENT = fileURLToPath(new URL('hardware-parent.ts', import.meta.url));
-const BULK_MEBIBYTES = 1024;
-const CONNECTIONS = 5000;
+const LOAD = { bulkMebibytes: 1024, connections: 5000 };
 
 const { values } = parseArgs({
   options: {
@@ -57,8 +56,7 @@ await bundleProgram(PARENT, join(folder, 'parent'), 'parent.mjs');
 const settings = {
   predictedPcrs: predictedPcrs(image.pcrs),
   tls: await selfSigned('services.test'),
-  bulkMebibytes: BULK_MEBIBYTES,
-  connections: CONNECTIONS,
+  load: { outward: LOAD, inward: LOAD },
 };
 await writeFile(join(folder, 'settings.json'), JSON.stringify(settings, null, 1), { mode: 0o600 });
 

@@ -10,10 +10,9 @@ import { FIRST_PORT, startServices } from './traffic/services.ts';
 async function visit(transport: Transport, cid: number, name: string, settings: GuestSettings): Promise<ParentMessage> {
   const scenario = SCENARIOS.find((one) => one.name === name);
   if (scenario === undefined) return { visited: name, error: 'there is no such scenario' };
-  const { tls, bulkMebibytes, connections } = settings;
-  const load = { certificate: tls.certificate, bulkMebibytes, connections };
+  const visited = { transport, cid, firstPort: FIRST_PORT.ENCLAVE, certificate: settings.tls.certificate };
   try {
-    const figures = await scenario.run({ transport, cid, firstPort: FIRST_PORT.ENCLAVE, ...load });
+    const figures = await scenario.run({ ...visited, ...settings.load.inward });
     return { visited: name, figures };
   } catch (error) {
     return { visited: name, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { pcr3FromRoleArn, pcr4FromInstanceId, readEif, signEif } from '@nitro-enclaves/eif';
 import { unixTransport, VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startKmsForEnclave } from './emulated-kms.ts';
 import type { GuestResult } from './guest/guest-test.ts';
 import { GUEST_TESTS } from './guest/guest-tests.ts';
-import { startParent } from './parent.ts';
+import { buildHardwareImage } from './hardware-image.ts';
+import { answerHeartbeat, startParent } from './parent.ts';
 import { QemuEnclave } from './rig/enclave.mjs';
 import { buildTestImage } from './rig/image.mjs';
 import { prepareRig, rigImpossible } from './rig/rig.mjs';
@@ -21,10 +23,12 @@ const INSTANCE_ID = 'i-0123456789abcdef0';
 const MODULE_ID = `${INSTANCE_ID}-enc0123456789abcdef`;
 const ROLE = 'arn:aws:iam::123456789012:role/GuestTests';
 
-/** `NITRO_QEMU_FULL=1`: as much as the machine is to stand; otherwise as much as a slow one does in a few minutes. */
+/** `NITRO_QEMU_FULL=1`: 1 GiB each way and 5000 connections; otherwise what a slow machine does in a few minutes. */
 const FULL = process.env['NITRO_QEMU_FULL'] === '1';
-const BULK_MEBIBYTES = FULL ? 1024 : 128;
-const CONNECTIONS = FULL ? 5000 : 2000;
+const LOAD = {
+  outward: FULL ? { bulkMebibytes: 1024, connections: 5000 } : { bulkMebibytes: 256, connections: 2000 },
+  inward: FULL ? { bulkMebibytes: 1024, connections: 5000 } : { bulkMebibytes: 64, connections: 1000 },
+};
 
 const impossible = rigImpossible();
 const results = new Map<string, GuestResult>();
@@ -64,6 +68,8 @@ describe.skipIf(impossible !== undefined)(
       const rig = await prepareRig();
       folder = await mkdtemp(join(tmpdir(), 'nitro-'));
       const { image, pcrs } = await buildSignedImage(rig);
+      const transport = unixTransport({ folder, cid: VMADDR_CID_PARENT });
+      await using kms = await startKmsForEnclave(transport, pcrs.PCR0);
       const settings = {
         predictedPcrs: {
           ...{ 0: pcrs.PCR0, 1: pcrs.PCR1, 2: pcrs.PCR2, 8: expectPcr(pcrs.PCR8) },
@@ -71,10 +77,9 @@ describe.skipIf(impossible !== undefined)(
         },
         moduleId: MODULE_ID,
         tls: await selfSigned(TLS_NAME),
-        bulkMebibytes: BULK_MEBIBYTES,
-        connections: CONNECTIONS,
+        load: LOAD,
+        kms: kms.settings,
       };
-      const transport = unixTransport({ folder, cid: VMADDR_CID_PARENT });
       await using parent = await startParent({
         transport,
         settings,
@@ -117,3 +122,43 @@ describe.skipIf(impossible !== undefined)(
     });
   },
 );
+
+describe.skipIf(impossible !== undefined)('the image for real hardware', () => {
+  let printed: string;
+  let console: readonly string[];
+
+  beforeAll(async () => {
+    const rig = await prepareRig();
+    const output = await mkdtemp(join(tmpdir(), 'nitro-'));
+    try {
+      printed = await buildHardwareImage(rig, output);
+      const transport = unixTransport({ folder: output, cid: VMADDR_CID_PARENT });
+      // Nobody but nitro-cli's heartbeat, which comes with every launch.
+      await using _heartbeat = await answerHeartbeat(transport, () => {});
+      const image = join(output, 'guest-tests.eif');
+      const hardware = await QemuEnclave.boot({ rig, image, folder: output, memory: 1024 });
+      const life = setTimeout(() => hardware.terminate(), ENCLAVE_LIFE);
+      await hardware.ended;
+      clearTimeout(life);
+      await hardware.terminate();
+      console = hardware.console;
+    } finally {
+      await rm(output, { recursive: true, force: true });
+    }
+  }, PREPARATION + ENCLAVE_LIFE);
+
+  it('comes with its PCRs, and with what to run on the parent instance', () => {
+    expect(printed).toMatch(/^PCR0 [0-9a-f]{96}$/m);
+    expect(printed).toMatch(/nitro-cli run-enclave --eif-path \S+ --cpu-count 2/);
+  });
+
+  it('prints the report on the console, without what needs the parent program', () => {
+    const needParent = GUEST_TESTS.filter(({ needs }) => needs === 'parent' || needs === 'emulated-kms').length;
+    const alone = GUEST_TESTS.length - needParent;
+    expect(console.join('\n')).toContain(`${alone} passed, 0 failed, ${needParent} skipped`);
+    for (const { name, needs } of GUEST_TESTS) {
+      const line = console.find((text) => text.includes(name)) ?? '';
+      expect(line.startsWith(needs === undefined || needs === 'loopback' ? 'ok' : 'skip'), name).toBe(true);
+    }
+  });
+});

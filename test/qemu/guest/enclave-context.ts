@@ -19,6 +19,9 @@ export async function enclaveContext(transport: Transport, parent: Parent | unde
   const missing = new Map<Need, string>();
   if (parent === undefined)
     missing.set('parent', 'needs the parent program (test/qemu/README.md says how to start it)');
+  if (parent?.settings.kms === undefined) {
+    missing.set('emulated-kms', 'needs the emulated KMS that accepts the unsigned documents of QEMU');
+  }
   if (!(await hasLoopback(transport))) {
     missing.set('loopback', 'needs a kernel with CONFIG_VSOCKETS_LOOPBACK: that of AWS has it since 6.6, not 4.14');
   }

@@ -1,8 +1,17 @@
 import type { Transport } from '@nitro-enclaves/vsock';
+import type { Load } from '../traffic/scenarios.ts';
 import type { TlsIdentity } from '../traffic/services.ts';
 
 /** Port of the parent on which the tests get their settings, and give their report. */
 export const REPORT_PORT = 5000;
+
+/** How to reach the emulated KMS, by the relay on the parent's port 8000. */
+export interface KmsSettings {
+  /** Certificate of its authority, PEM. */
+  ca: string;
+  region: string;
+  credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
+}
 
 /** What the parent tells the tests before they begin. */
 export interface GuestSettings {
@@ -11,8 +20,10 @@ export interface GuestSettings {
   /** Module id that the enclave was started with, if the launcher could choose it. */
   moduleId?: string;
   tls: TlsIdentity;
-  bulkMebibytes: number;
-  connections: number;
+  /** How much the enclave does to the parent, and the parent to the enclave. */
+  load: { outward: Load; inward: Load };
+  /** Absent where there is none: on real hardware. */
+  kms?: KmsSettings;
 }
 
 /** What goes from the parent to the enclave, a line of JSON each: first the settings, then what came of visits. */
@@ -27,14 +38,12 @@ export type GuestMessage = { result: GuestResult } | { visit: string };
 /** The parent program, as the tests see it. */
 export interface Parent {
   readonly settings: GuestSettings;
-  /** How much the traffic scenarios are to do. */
-  readonly load: { certificate: string; bulkMebibytes: number; connections: number };
   /** Has the parent run a traffic scenario against the enclave. */
   visit(scenario: string): Promise<string>;
 }
 
-/** What not every enclave has: the parent program, and a kernel whose vsock reaches itself. */
-export type Need = 'parent' | 'loopback';
+/** What not every enclave has: the parent program, a kernel whose vsock reaches itself, the KMS of the emulator. */
+export type Need = 'parent' | 'loopback' | 'emulated-kms';
 
 /** What the tests inside the enclave have at hand. */
 export interface GuestContext {

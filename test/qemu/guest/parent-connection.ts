@@ -42,11 +42,6 @@ export class ParentConnection implements Parent {
     });
   }
 
-  get load(): Parent['load'] {
-    const { tls, bulkMebibytes, connections } = this.settings;
-    return { certificate: tls.certificate, bulkMebibytes, connections };
-  }
-
   visit(scenario: string): Promise<string> {
     const visited = new Promise<string>((resolve, reject) => this.#visits.set(scenario, { resolve, reject }));
     this.#send({ visit: scenario });

@@ -11,8 +11,11 @@ const outward: readonly GuestTest[] = SCENARIOS.map(({ name, timeout, run }) => 
   name: `enclave to parent: ${name}`,
   needs: 'parent',
   timeout,
-  run: ({ transport, parent }) =>
-    run({ transport, cid: VMADDR_CID_PARENT, firstPort: FIRST_PORT.PARENT, ...parent().load }),
+  run: ({ transport, parent }) => {
+    const { tls, load } = parent().settings;
+    const visited = { transport, cid: VMADDR_CID_PARENT, firstPort: FIRST_PORT.PARENT, certificate: tls.certificate };
+    return run({ ...visited, ...load.outward });
+  },
 }));
 
 /** The visits of the parent to the enclave, which the parent makes when it is asked to. */

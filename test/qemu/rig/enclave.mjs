@@ -14,6 +14,14 @@ async function tscKilohertz() {
   return Math.round(Number(megahertz) * 1000);
 }
 
+/**
+ * What is appended to the image's own command line, and not measured. The TSC is the only good clock that the machine has:
+ * with ticks alone the guest's time goes slower the busier the host is.
+ */
+async function appendedCmdline() {
+  return `tsc_early_khz=${await tscKilohertz()} tsc=reliable reboot=t loglevel=4`;
+}
+
 async function whenThere(path, child) {
   while (!existsSync(path)) {
     if (child.exitCode !== null) throw new Error(`${path}: its program ended with exit code ${child.exitCode}`);
@@ -75,8 +83,7 @@ export class QemuEnclave {
     this.#children.push(backend);
     await whenThere(control, backend);
 
-    // What is appended to the image's own command line is not measured.
-    const append = `tsc_early_khz=${await tscKilohertz()} reboot=t loglevel=4`;
+    const append = await appendedCmdline();
     const qemu = spawn(
       rig.program,
       [

@@ -15,7 +15,7 @@ async function copyInto(root, source, path) {
 }
 
 /** Copies a program and the libraries that it is linked with, each where it is on this machine. */
-async function copyProgram(root, program, path) {
+export async function copyProgram(root, program, path) {
   await copyInto(root, program, path);
   await chmod(join(root, path), 0o755);
   const libraries = (await runCommand('ldd', [program], { timeout: 10_000 })).toString();

@@ -5,7 +5,7 @@ import { buildEif } from '@nitro-enclaves/eif';
 import { GUEST_COMMAND, makeGuestRoot } from './guest-root.mjs';
 
 /** AWS's own command line, without what only its kernel understands. */
-const CMDLINE = 'reboot=k panic=30 pci=off console=ttyS0 random.trust_cpu=on';
+export const CMDLINE = 'reboot=k panic=30 pci=off console=ttyS0 random.trust_cpu=on';
 
 /**
  * Builds the test image.

@@ -14,16 +14,20 @@ import { FLEETING_CONNECTIONS, SERVICE, TLS_NAME } from './services.ts';
 
 const MIB = 2 ** 20;
 
+/** How much of everything there is to be. */
+export interface Load {
+  /** Size of a bulk transfer, in MiB. */
+  readonly bulkMebibytes: number;
+  /** Number of short connections. */
+  readonly connections: number;
+}
+
 /** Whom a scenario visits, and how much of it there is to be. */
-export interface Visit {
+export interface Visit extends Load {
   readonly transport: Transport;
   readonly cid: number;
   readonly firstPort: number;
   readonly certificate: string;
-  /** Bytes of the bulk transfer, each way, in MiB. */
-  readonly bulkMebibytes: number;
-  /** Number of short connections. */
-  readonly connections: number;
 }
 
 /** Something to do to the other side; gives figures. */
