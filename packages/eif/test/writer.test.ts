@@ -52,6 +52,13 @@ describe('EifWriter', () => {
     await expect(writer.section('ramdisk', Uint8Array.of(32))).rejects.toMatchObject({ code: 'EIF_SECTION_COUNT' });
   });
 
+  it('takes nothing more once it has finished', async () => {
+    await using writer = await EifWriter.create(join(folder, 'a.eif'), { architecture: 'x86_64' });
+    await writer.finish();
+    await expect(writer.section('kernel', Uint8Array.of(1))).rejects.toMatchObject({ code: 'EIF_WRITER_STATE' });
+    await expect(writer.finish()).rejects.toMatchObject({ code: 'EIF_WRITER_STATE' });
+  });
+
   it('stops when its signal is aborted', async () => {
     const stop = new AbortController();
     await using writer = await EifWriter.create(join(folder, 'a.eif'), { architecture: 'x86_64', signal: stop.signal });
