@@ -189,7 +189,8 @@ async function start(
   };
   const faults = scheduleOf(options);
   const tls = await createServerIdentity(authority, hostNamesOf(place, options));
-  const server = createFront({ service: new KmsService({ ...parts, warn: warnOnce() }), faults, tls, clock });
+  const tell = warnOnce();
+  const server = createFront({ service: new KmsService({ ...parts, warn: tell }), faults, tls, clock, warn: tell });
   const { port, address } = await listen(server, options);
   const kms = {
     endpoint: `https://localhost:${port}`,

@@ -99,6 +99,8 @@ export interface FrontParts {
   readonly service: KmsService;
   readonly faults: FaultSchedule<KmsFault>;
   readonly tls: TlsIdentity;
+  /** Told of what a developer should know. */
+  readonly warn: (warning: string) => void;
   /** In ms since the epoch. */
   readonly clock: () => number;
 }
@@ -153,8 +155,12 @@ export function createFront(parts: FrontParts): Server {
   const { key, certificate } = parts.tls;
   const server = createServer({ key, cert: certificate, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] });
   server.on('request', (request, response) => {
-    // A client that went away in the middle of its request has nobody left to be told of it.
-    serve(parts, request, response).catch(() => response.destroy());
+    serve(parts, request, response).catch((error: unknown) => {
+      response.destroy();
+      // A client that went away in the middle of its request is no news; anything else is a fault here, or in `audit`.
+      if (request.complete)
+        parts.warn(`The emulated KMS failed: ${error instanceof Error ? error.message : String(error)}`);
+    });
   });
   return server;
 }

@@ -141,7 +141,7 @@ export class KmsService {
       place: this.#parts.place,
       now: this.#parts.clock(),
       requestId: randomUUID(),
-      operation: operationNameOf(request),
+      operation: operationNameOf(request).slice(0, 64),
       isReadOnly: true,
       sourceIp: request.sourceIp,
       userAgent: headerOf(request, 'user-agent') ?? '',
