@@ -67,9 +67,12 @@ const OTHER_POLICIES: { readonly [Name in FlawName]?: Readonly<Record<string, un
 };
 
 let pki: NitroPki;
+/** Another one of the same seed. */
+let samePki: NitroPki;
 
 beforeAll(async () => {
   pki = await createNitroPki({ seed: 'flaws', region: REGION, clock: () => NOW });
+  samePki = await createNitroPki({ seed: 'flaws', region: REGION, clock: () => NOW });
 });
 
 async function requestOf(encoding: PayloadEncoding): Promise<AttestationDocumentRequest> {
@@ -107,29 +110,26 @@ describe.each(ENCODINGS)('documents with one flaw, their payload %s', (encoding)
   });
 
   it.each(NAMES)('are refused with exactly the code of the flaw %s', async (name) => {
-    const document = await issueFlawedDocument(pki, await requestOf(encoding), name);
+    const request = await requestOf(encoding);
+    const document = await issueFlawedDocument(pki, request, name);
     const policy = await policyFor(name);
     const { code } = FLAWS[name];
     await expect(verifyAttestationDocument(document, policy, { now: NOW })).rejects.toMatchObject({ code });
-    expect(() => verifyAttestationDocumentSync(document, policy, { now: NOW })).toThrow(
-      expect.objectContaining({ code }) as Error,
-    );
+    expect(await issueFlawedDocument(samePki, request, name)).toEqual(document);
   });
 });
 
 describe('flaws', () => {
-  it('are the same bytes for the same seed, request and name', async () => {
-    const again = await createNitroPki({ seed: 'flaws', region: REGION, clock: () => NOW });
+  it('are refused at once as they are on other threads', async () => {
     const request = await requestOf('indefinite');
-    for (const name of NAMES) {
-      expect(await issueFlawedDocument(again, request, name)).toEqual(await issueFlawedDocument(pki, request, name));
+    for (const name of ['payload-cut', 'pcr-short', 'path-leaf-expired', 'signature-changed', 'debug-mode'] as const) {
+      const document = await issueFlawedDocument(pki, request, name);
+      const policy = await policyFor(name);
+      const { code } = FLAWS[name];
+      expect(() => verifyAttestationDocumentSync(document, policy, { now: NOW })).toThrow(
+        expect.objectContaining({ code }) as Error,
+      );
     }
-  });
-
-  it('make a document that differs from the right one', async () => {
-    const request = await requestOf('indefinite');
-    const right = await issueAttestationDocument(pki, request);
-    for (const name of NAMES) expect(await issueFlawedDocument(pki, request, name), name).not.toEqual(right);
   });
 
   it('are refused by a name that is none', async () => {

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EmulatedEnclave, Emulator, RunCommandOptions } from '@nitro-enclaves/emulator';
 import type { VsockSocket } from '@nitro-enclaves/vsock';
 
-const APPLICATION = new URL('fixtures/application.mjs', import.meta.url).pathname;
+/** Path of the application. */
+export const APPLICATION = new URL('fixtures/application.mjs', import.meta.url).pathname;
 export const NONCE = '07'.repeat(32);
 
 function readAll(socket: VsockSocket): Promise<string> {

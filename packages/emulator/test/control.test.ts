@@ -103,6 +103,12 @@ describe('the folder of an emulator', () => {
     await expect(first.runEnclave({ command: ['true'] })).resolves.toBeDefined();
   });
 
+  it('is refused when sockets in it would have too long a path, and not left behind', async () => {
+    const long = join(parent, 'a'.repeat(90));
+    await expect(startEmulator({ kms: false, folder: long })).rejects.toMatchObject({ code: 'ENAMETOOLONG' });
+    expect(existsSync(long)).toBe(false);
+  });
+
   it('is taken over from an emulator that was killed', async () => {
     await mkdir(join(folder, 'e16'), { recursive: true });
     await mkdir(join(folder, 'vsock'));

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { customTrustAnchor, verifyAttestationDocument } from '@nitro-enclaves/attestation';
@@ -12,9 +12,7 @@ import { createLauncher, startEmulator } from '@nitro-enclaves/emulator';
 import { VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
 import { build as bundle } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask, NONCE } from './application.ts';
-
-const APPLICATION = new URL('fixtures/application.mjs', import.meta.url).pathname;
+import { APPLICATION, ask, NONCE } from './application.ts';
 
 /** Copies an executable with the libraries that it is linked with; each keeps its path. */
 async function copyExecutable(path: string, root: string, target: string): Promise<void> {
@@ -156,6 +154,17 @@ describe.skipIf(!existsSync('/usr/bin/ldd'))('an image under the emulator (needs
     await expect(emulator.runEnclave({ eif: path, memoryMiB: 64 })).rejects.toMatchObject({ code: 'EMULATOR_MEMORY' });
     const none = emulator.runEnclave({ eif: join(folder, 'bzImage') });
     await expect(none).rejects.toMatchObject({ name: 'EifError' });
+    expect(readdirSync(emulator.folder)).toEqual(['emulator.json', 'vsock']);
+  });
+
+  it('is refused when it would have us mount over something else', async (context) => {
+    if (!emulator.isolation.namespaces)
+      context.skip('needs user namespaces (sysctl kernel.unprivileged_userns_clone=1)');
+    const rootfs = await createSmallRoot(join(folder, 'links'));
+    await symlink('/etc', join(rootfs, 'run'));
+    const { path } = await buildImage({ rootfs, cmd: ['/bin/sh'] });
+    const run = emulator.runEnclave({ eif: path, memoryMiB: 128 });
+    await expect(run).rejects.toMatchObject({ code: 'EMULATOR_IMAGE' });
     expect(readdirSync(emulator.folder)).toEqual(['emulator.json', 'vsock']);
   });
 

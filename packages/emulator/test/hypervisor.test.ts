@@ -1,9 +1,13 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AttestationPolicy } from '@nitro-enclaves/attestation';
 import { allowAnyAge, customTrustAnchor, verifyAttestationDocument } from '@nitro-enclaves/attestation';
 import { decodeHex } from '@nitro-enclaves/core';
@@ -11,7 +15,7 @@ import type { EmulatedEnclave, Emulator, RunCommandOptions } from '@nitro-enclav
 import { startEmulator } from '@nitro-enclaves/emulator';
 import { VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { application, ask, NONCE } from './application.ts';
+import { APPLICATION, application, ask, NONCE } from './application.ts';
 
 function isAlive(pid: number): boolean {
   return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -232,6 +236,48 @@ describe('an emulator', () => {
   it('starts nothing for a signal that has fired', async () => {
     await expect(emulator.runEnclave(application({ signal: AbortSignal.abort() }))).rejects.toThrow('abort');
     expect(emulator.describeEnclaves()).toEqual([]);
+  });
+});
+
+/** A program that runs an emulator and one enclave, and says the enclave's process id. */
+const EMULATING = `
+  const { startEmulator } = await import('@nitro-enclaves/emulator');
+  const emulator = await startEmulator({ kms: false });
+  const { processId } = await emulator.runEnclave({ command: ['sleep', '600'] });
+  console.log(JSON.stringify({ processId, folder: emulator.folder }));
+`;
+
+async function startEmulating(): Promise<{ program: ChildProcess; processId: number; folder: string }> {
+  const program = spawn(process.execPath, ['--input-type=module', '-e', EMULATING], {
+    cwd: dirname(APPLICATION),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(program.stdout, 'data');
+  return { program, ...JSON.parse(String(line)) };
+}
+
+async function untilDead(pid: number): Promise<void> {
+  while (isAlive(pid)) await delay(20);
+}
+
+describe('a program with an emulator', () => {
+  it.skipIf(!existsSync('/usr/bin/setpriv'))(
+    'takes its enclaves with it when it is killed (needs setpriv, of util-linux)',
+    async () => {
+      const { program, processId, folder } = await startEmulating();
+      expect(isAlive(processId)).toBe(true);
+      program.kill('SIGKILL');
+      await untilDead(processId);
+      await rm(folder, { recursive: true });
+    },
+  );
+
+  it('leaves neither enclave nor file behind when it ends without closing the emulator', async () => {
+    const { program, processId, folder } = await startEmulating();
+    program.kill('SIGINT');
+    await once(program, 'exit');
+    await untilDead(processId);
+    await rm(folder, { recursive: true, force: true });
   });
 });
 

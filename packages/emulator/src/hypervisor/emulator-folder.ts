@@ -66,12 +66,13 @@ export class EmulatorFolder {
     return folder;
   }
 
-  async remove(): Promise<void> {
+  /** Removes the folder with everything in it. */
+  async close(): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
   }
 
-  /** For a process that is about to end. */
-  removeSync(): void {
+  /** The same for a process that is about to end. */
+  closeSync(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
 }

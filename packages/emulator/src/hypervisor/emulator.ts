@@ -126,17 +126,18 @@ export class Emulator implements AsyncDisposable {
 
   static async start(options: EmulatorOptions): Promise<Emulator> {
     const seed = Seed.from(options.seed);
-    const folder = await EmulatorFolder.create(options.folder);
     const { region, clock } = options;
     const pki = await createNitroPki({ seed: seed.bytes, region, clock });
     const isolation = options.namespaces === false ? NO_ISOLATION : probeIsolation();
     if (isolation.warning !== undefined) options.onWarning?.(isolation.warning);
-    const emulator = new Emulator({ options, folder, pki, seed, isolation });
+    const folder = await EmulatorFolder.create(options.folder);
+    let emulator: Emulator | undefined;
     try {
+      emulator = new Emulator({ options, folder, pki, seed, isolation });
       await emulator.#startServices();
       return emulator;
     } catch (error) {
-      await emulator.close();
+      await (emulator ?? folder).close();
       throw error;
     }
   }
@@ -219,7 +220,7 @@ export class Emulator implements AsyncDisposable {
     process.off('exit', this.#onExit);
     await Promise.all(this.enclaves.map((enclave) => enclave.terminate()));
     await this.#services?.close();
-    await this.#folder.remove();
+    await this.#folder.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -297,7 +298,7 @@ export class Emulator implements AsyncDisposable {
   /** For a process that ends without having closed its emulator. */
   #leaveNothing(): void {
     for (const enclave of this.enclaves) enclave.kill();
-    this.#folder.removeSync();
+    this.#folder.closeSync();
   }
 }
 

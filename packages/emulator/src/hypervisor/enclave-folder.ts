@@ -1,5 +1,5 @@
 import { chmod, lstat, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { EnclaveIdentityFile } from '../enclave/place.ts';
 import { placeIn } from '../enclave/place.ts';
 import { EmulatorError } from '../error.ts';
@@ -55,15 +55,20 @@ export async function removeEnclaveFolder(emulatorFolder: string, cid: number, f
 /** Folders that the emulator mounts over. A link there would have it mount over something else. */
 const MOUNT_POINTS = ['dev', 'proc', 'tmp', 'run'];
 
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isDirectory();
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    await mkdir(path);
+    return true;
+  }
+}
+
 /** @throws {EmulatorError} `EMULATOR_IMAGE` when a mount point of the image is no folder. */
 export async function prepareMountPoints(root: string): Promise<void> {
   for (const name of MOUNT_POINTS) {
-    const path = join(root, name);
-    await mkdir(path, { recursive: true });
-    if ((await lstat(path)).isDirectory()) continue;
-    throw new EmulatorError(
-      'EMULATOR_IMAGE',
-      `expected /${basename(path)} to be a folder in the image, found something else`,
-    );
+    if (await isFolder(join(root, name))) continue;
+    throw new EmulatorError('EMULATOR_IMAGE', `expected /${name} to be a folder in the image, found something else`);
   }
 }

@@ -80,11 +80,15 @@ export function placeSeenFrom(program: Program, { place }: EnclaveFolders): stri
   return program.root === undefined ? place : `${PLACE_IN_ROOT}/enclave`;
 }
 
+/** Runs what follows unless process $1 ended before its death could be told: then it is our parent no more. */
+const WITH_PARENT = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
+
 /** Ends the enclave with the emulator, however that ends. */
-function withParentDeath(plan: SpawnPlan): SpawnPlan {
+function withParentDeath({ file, arguments: given, environment }: SpawnPlan): SpawnPlan {
   const setpriv = findTool('setpriv');
-  if (setpriv === undefined) return plan;
-  return { ...plan, file: setpriv, arguments: ['--pdeathsig', 'KILL', plan.file, ...plan.arguments] };
+  if (setpriv === undefined) return { file, arguments: given, environment };
+  const shell = ['/bin/sh', '-c', WITH_PARENT, 'sh', String(process.pid)];
+  return { file: setpriv, arguments: ['--pdeathsig', 'KILL', ...shell, file, ...given], environment };
 }
 
 function planInRoot(program: Program, root: string, folders: EnclaveFolders, unshare: string): SpawnPlan {
