@@ -128,7 +128,7 @@ function readImages(policy: Options, kind: DocumentKind): readonly CompiledImage
 }
 
 /** Copies and checks a nonce. A short one can be guessed and asked for in advance. */
-export function readNonce(nonce: unknown, path: string): Uint8Array {
+function readNonce(nonce: unknown, path: string): Uint8Array {
   if (nonce instanceof Uint8Array && nonce.length >= MIN_NONCE_BYTES && nonce.length <= MAX_NONCE_BYTES)
     return copyBytes(nonce);
   const found = nonce instanceof Uint8Array ? `${nonce.length} bytes` : typeof nonce;

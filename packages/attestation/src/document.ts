@@ -41,7 +41,7 @@ export interface AttestationDocument {
 
 const PCR_BYTES = 48;
 const PCR_COUNT = 32;
-/** AWS sends four; RFC 5280 paths of this PKI cannot be longer than the root's successors allow. */
+/** Most certificates in a bundle, twice what AWS sends. */
 const MAX_CABUNDLE = 8;
 /**
  * Longest certificate, public key, user data and nonce. One paragraph of attestation_process.md says 512 for two of them;
@@ -78,11 +78,13 @@ function refuseType(path: string, expected: string, value: CborValue): never {
   refuse('FIELD_TYPE', path, expected, typeName(value));
 }
 
+/** §3.2.2.1. A field that is left out must not be taken for one that is empty. */
 function mandatory(payload: CborMap, name: string): CborValue {
   if (!payload.has(name)) refuse('FIELD_MISSING', `$.${name}`, 'a field');
   return payload.get(name);
 }
 
+/** §3.2.2.2. Compared with nothing, but shown and logged: never nobody's. */
 function readModuleId(payload: CborMap): string {
   const path = '$.module_id';
   const moduleId = mandatory(payload, 'module_id');
@@ -91,15 +93,16 @@ function readModuleId(payload: CborMap): string {
   return moduleId;
 }
 
-/** Another hash function would give other registers, of other lengths. */
+/** §3.2.2.2. Another hash function would give other registers, of other lengths, that match other values. */
 function readDigest(payload: CborMap): 'SHA384' {
   const path = '$.digest';
   const digest = mandatory(payload, 'digest');
   if (typeof digest !== 'string') refuseType(path, 'text', digest);
-  if (digest !== 'SHA384') refuse('FIELD_DIGEST', path, 'SHA384', digest.slice(0, 16));
+  if (digest !== 'SHA384') refuse('FIELD_DIGEST', path, 'SHA384', JSON.stringify(digest.slice(0, 16)));
   return digest;
 }
 
+/** §3.2.2.2. In ms and whole; what is beyond 2^53 was refused before: rounded, it would be another moment. */
 function readTimestamp(payload: CborMap): number {
   const path = '$.timestamp';
   const timestamp = mandatory(payload, 'timestamp');
@@ -108,6 +111,7 @@ function readTimestamp(payload: CborMap): number {
   return timestamp;
 }
 
+/** §3.2.2.2. A register beyond the 32, or of another length, would be compared with nothing, or be cut. */
 function readPcr(index: number | string, value: CborValue, path: string): string {
   if (typeof index !== 'number' || index < 0 || index >= PCR_COUNT) {
     refuse('FIELD_PCR_INDEX', path, 'indexes from 0 to 31', typeof index === 'number' ? index : 'text');
@@ -129,6 +133,7 @@ function readPcrs(payload: CborMap, name: string): Pcrs {
   return Object.freeze(pcrs);
 }
 
+/** §3.2.2.2. Bounded, so that no field can be grown into work for those who read it later. */
 function readBytes(value: CborValue, path: string, minLength: number): Uint8Array {
   if (!(value instanceof Uint8Array)) refuseType(path, 'bytes', value);
   if (value.length < minLength || value.length > MAX_FIELD_BYTES) {
@@ -141,6 +146,7 @@ function readCertificate(value: CborValue, path: string): Uint8Array {
   return readBytes(value, path, 1);
 }
 
+/** §3.2.2.2. Each certificate is a signature to verify: a bundle without end would be work without end. */
 function readCaBundle(payload: CborMap): readonly Uint8Array[] {
   const path = '$.cabundle';
   const values = mandatory(payload, 'cabundle');
@@ -164,6 +170,7 @@ function readKind(payload: CborMap): DocumentKind {
   refuse('FIELD_PCRS_AMBIGUOUS', '$', 'pcrs or nitrotpm_pcrs', 'both');
 }
 
+/** Passed over but shown: AWS may add fields, and a policy may refuse what nobody here understands. */
 function readUnknownFields(payload: CborMap): readonly UnknownField[] {
   const unknown: UnknownField[] = [];
   for (const [name, value] of payload) {

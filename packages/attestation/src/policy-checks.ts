@@ -54,6 +54,7 @@ function checkImage(document: AttestationDocument, images: readonly CompiledImag
   );
 }
 
+/** Registers that are the same for every image: the signer's, the role's, the application's own. */
 function checkPcrs(document: AttestationDocument, expected: ReadonlyMap<number, string>): void {
   const index = differingPcr(expected, document);
   if (index === undefined) return;
@@ -68,6 +69,7 @@ function checkAllPcrsLocked({ pcrs }: AttestationDocument): void {
   if (count !== 32) refuse('PCRS_NOT_ALL_LOCKED', '$.pcrs', 'all 32 PCRs', count);
 }
 
+/** PCR3 and PCR4: the same image on a stranger's instance, or under a stranger's role, is not ours. */
 function checkMeasurement(
   { pcrs }: AttestationDocument,
   digest: Uint8Array,
@@ -83,6 +85,7 @@ export function regionOf(links: readonly PathLink[]): string | null {
   return commonName?.match(/^[0-9a-f]{16}\.([a-z0-9-]+)\.[a-z0-9-]+\.nitro-enclaves$/)?.[1] ?? null;
 }
 
+/** Where the enclave runs decides whose law and whose operators it is under. */
 function checkRegion(links: readonly PathLink[], regions: readonly string[]): void {
   const region = regionOf(links);
   if (region === null || !regions.includes(region)) refuse('REGION_MISMATCH', '$.cabundle[1]', `${regions}`, region);
@@ -140,6 +143,7 @@ function checkPurpose({ publicKey, userData, nonce }: AttestationDocument): void
   refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'no document that was made for KMS: pin publicKey, or use a nonce');
 }
 
+/** By issuer and serial number, on every level, also of certificates that are remembered. */
 function checkRevocation(links: readonly PathLink[], { revoked }: CompiledPolicy): void {
   for (const { own, path } of links) {
     const { issuer, serialNumber } = own.description;
@@ -148,6 +152,7 @@ function checkRevocation(links: readonly PathLink[], { revoked }: CompiledPolicy
   }
 }
 
+/** A field that is not understood may change what the others mean. */
 function checkUnknownFields({ unknownFields }: AttestationDocument): void {
   const [first] = unknownFields;
   if (first !== undefined) refuse('UNKNOWN_FIELD', '$', 'no unknown field', JSON.stringify(first.name.slice(0, 64)));
