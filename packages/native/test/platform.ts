@@ -38,7 +38,6 @@ export async function prepareChecks(prebuilds: string): Promise<{ script: string
     logLevel: 'error',
     alias: {
       '@nitro-enclaves/native': join(packages, 'native/src/index.ts'),
-      '../../vsock/src/conformance/index.ts': join(packages, 'vsock/src/conformance/index.ts'),
       '@nitro-enclaves/vsock': join(packages, 'vsock/src/index.ts'),
     },
   });
