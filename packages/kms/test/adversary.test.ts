@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import type { KMS, ServiceInputTypes, ServiceOutputTypes } from '@aws-sdk/client-kms';
+import type { KMS } from '@aws-sdk/client-kms';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RecipientOptions } from '../src/index.ts';
 import { Emulation, KEY_ARN, OTHER_KEY_ARN } from './support/emulation.ts';
@@ -36,10 +36,11 @@ function tamperedClient(
     },
     ...options,
   });
-  client.middlewareStack.add<ServiceInputTypes, ServiceOutputTypes>(
+  client.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
-      return { ...result, output: { ...result.output, ...tamper({ ...result.output }, publicKey) } };
+      Object.assign(result.output, tamper({ ...result.output } as Answer, publicKey));
+      return result;
     },
     { step: 'deserialize', priority: 'high', name: 'tamper' },
   );
