@@ -61,6 +61,11 @@ describe('lintEif', () => {
     ['an .npmrc', withFile({ name: 'app/.npmrc', content: 'x' }), ['SECRET_FILE']],
     ['an .env of production', withFile({ name: 'app/.env.production', content: 'x' }), ['SECRET_FILE']],
     ['a secret variable', withFile({ name: 'env', content: 'PATH=/bin\nDB_PASSWORD=x' }), ['SECRET_ENVIRONMENT']],
+    [
+      'a secret variable for our own init',
+      withFile({ name: 'app.conf', content: 'arg=TOKEN=x\0env=PATH=/bin\0env=API_TOKEN=x\0' }),
+      ['SECRET_ENVIRONMENT'],
+    ],
     ['a secret variable in the metadata', docker('DB_PASSWORD=x'), ['SECRET_ENVIRONMENT', 'METADATA_UNMEASURED']],
     ['an environment in the metadata', docker('PATH=/bin', 'MODE=1'), ['METADATA_ENVIRONMENT', 'METADATA_UNMEASURED']],
     [

@@ -20,6 +20,15 @@ const KERNEL_MAGIC: Readonly<Record<EifArchitecture, { readonly at: number; read
   aarch64: { at: 0x38, text: 'ARMd' },
 };
 
+/** The files that hand the program's environment to init, and how each holds its variables: nitro-cli's, and ours. */
+const ENVIRONMENT_FILES: ReadonlyMap<string, (text: string) => string[]> = new Map([
+  ['env', (text: string) => text.split('\n')],
+  [
+    'app.conf',
+    (text: string) => text.split('\0').flatMap((record) => (record.startsWith('env=') ? record.slice(4) : [])),
+  ],
+]);
+
 /** Longest environment file that is read for its variables, in bytes. */
 const MAX_ENVIRONMENT_BYTES = 65_536;
 
@@ -35,8 +44,7 @@ class ContentLinter implements ContentObserver {
   file(entry: CpioEntry, ramdisk: number): (piece: Uint8Array | undefined) => void {
     const scanner = new SecretScanner();
     const environment: Uint8Array[] = [];
-    // nitro-cli's ramdisks hand the environment to init in this file.
-    const isEnvironment = entry.path === 'env' && entry.size <= MAX_ENVIRONMENT_BYTES;
+    const isEnvironment = ENVIRONMENT_FILES.has(entry.path) && entry.size <= MAX_ENVIRONMENT_BYTES;
     return (piece) => {
       if (piece === undefined) {
         this.#finish(entry, ramdisk, scanner.found, environment);
@@ -52,8 +60,8 @@ class ContentLinter implements ContentObserver {
       const message = `the file holds ${what}, which everyone who has the image can read: leave it out, and change it`;
       this.findings.push({ rule: 'SECRET_CONTENT', severity: 'warning', message, path, ramdisk });
     }
-    const lines = environment.map((piece) => new TextDecoder().decode(piece)).join('');
-    for (const name of secretVariables(lines.split('\n'))) {
+    const text = environment.map((piece) => new TextDecoder().decode(piece)).join('');
+    for (const name of secretVariables(ENVIRONMENT_FILES.get(path)?.(text) ?? [])) {
       const message = `everyone who has the image can read the value of ${name}: get it after the start, with attestation`;
       this.findings.push({ rule: 'SECRET_ENVIRONMENT', severity: 'warning', message, path, ramdisk });
     }
