@@ -215,6 +215,18 @@ describe('emulator up', () => {
     expect(existsSync(folder)).toBe(false);
   });
 
+  it('takes faults out of a file, and refuses those that it does not know', async () => {
+    await writeFile(join(cwd, 'faults.json'), JSON.stringify({ nsm: [{ kind: 'slow', ms: 1 }] }));
+    const emulator = await up('--no-kms', '--faults', 'faults.json');
+    expect((await emulator.down()).code).toBe(EXIT_CODE.OK);
+    for (const text of ['{ "nsm": [{ "kind": "lazy" }] }', 'no JSON']) {
+      await writeFile(join(cwd, 'faults.json'), text);
+      const refused = await nitro(['emulator', 'up', '--folder', folder, '--faults', 'faults.json']);
+      expect(refused).toMatchObject({ code: EXIT_CODE.USAGE, out: '' });
+      expect(refused.err).not.toBe('');
+    }
+  });
+
   it('is asked for by the other commands where none is up', async () => {
     const missing = await at('describe-enclaves');
     expect(missing).toMatchObject({ code: EXIT_CODE.UNAVAILABLE, err: expect.stringContaining('emulator up') });

@@ -71,6 +71,7 @@ export type { AttestationDocumentRequest, PayloadEncoding } from './pki/document
 export { issueAttestationDocument } from './pki/document.ts';
 export type { NitroChain, NitroPkiOptions } from './pki/nitro-pki.ts';
 export { createNitroPki, NitroPki } from './pki/nitro-pki.ts';
+export { readFaults } from './read-faults.ts';
 export { Seed } from './seed.ts';
 export type { FaultyTransportOptions } from './transport/faulty-transport.ts';
 export { faultyTransport } from './transport/faulty-transport.ts';

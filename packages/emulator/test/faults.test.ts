@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import type { NsmFault } from '@nitro-enclaves/emulator';
-import { FaultController, FaultSchedule, Seed } from '@nitro-enclaves/emulator';
+import { FaultController, FaultSchedule, readFaults, Seed } from '@nitro-enclaves/emulator';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -60,5 +61,45 @@ describe('the faults of a running emulator', () => {
     faults.clear();
     expect(faults.nsm.due()).toHaveLength(0);
     expect(faults.parentClockOffsetMs).toBe(0);
+  });
+});
+
+describe('faults out of a file', () => {
+  it('are those of the file', () => {
+    const faults = {
+      transport: [{ kind: 'drop', bytes: 10, port: 8000, direction: 'to-parent', chance: 0.5 }, { kind: 'corrupt' }],
+      parent: [{ kind: 'no-credentials', times: 1 }],
+      nsm: [{ kind: 'error', error: 'InternalError' }],
+      kms: [{ kind: 'server-error', status: 503, operations: ['Decrypt'] }],
+      parentClockOffsetMs: -1000,
+    };
+    expect(readFaults(JSON.parse(JSON.stringify(faults)))).toEqual(faults);
+    expect(readFaults({})).toEqual({});
+  });
+
+  it.each([
+    ['$', []],
+    ['$', null],
+    ['$.vsock', { vsock: [] }],
+    ['$.nsm', { nsm: {} }],
+    ['$.nsm[0]', { nsm: ['slow'] }],
+    ['$.nsm[0].kind', { nsm: [{ kind: 'sloww', ms: 1 }] }],
+    ['$.nsm[0].kind', { nsm: [{ kind: 'toString' }] }],
+    ['$.nsm[0].ms', { nsm: [{ kind: 'slow' }] }],
+    ['$.nsm[1].ms', { nsm: [{ kind: 'foreign-root' }, { kind: 'slow', ms: '5' }] }],
+    ['$.nsm[0].often', { nsm: [{ kind: 'foreign-root', often: 1 }] }],
+    ['$.kms[0].operations', { kms: [{ kind: 'throttle', operations: 'Decrypt' }] }],
+    ['$.parentClockOffsetMs', { parentClockOffsetMs: 'late' }],
+  ])('are refused at %s when it is wrong', (path, faults) => {
+    expect(() => readFaults(faults)).toThrow(expect.objectContaining({ code: 'EMULATOR_ARGUMENT', path }));
+  });
+
+  it('have a form for every kind there is', () => {
+    const kinds = (file: string, pattern: RegExp) =>
+      new Set([...readFileSync(new URL(file, import.meta.url), 'utf8').matchAll(pattern)].map(([, kind]) => kind));
+    const forms = readFileSync(new URL('../src/read-faults.ts', import.meta.url), 'utf8');
+    for (const kind of kinds('../src/faults.ts', /readonly kind: '([a-z-]+)'/g)) {
+      expect(forms).toMatch(new RegExp(`(?:'${kind}'|\\b${kind}): `));
+    }
   });
 });

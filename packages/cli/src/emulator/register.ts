@@ -48,6 +48,7 @@ function addUp(emulator: Command, context: CommandContext): void {
     .option('--role-arn <arn>', "ARN of the parent's IAM role, measured into PCR3")
     .option('--key <alias[=policy.json]>', 'a KMS key that is there from the start; may be repeated', collect)
     .option('--kms-store <file>', 'keep the KMS keys in an SQLite file (default: memory)')
+    .option('--faults <file.json>', 'what goes wrong, and when: { "nsm": [{ "kind": "slow", "ms": 500 }] }')
     .option('--no-kms', 'leave KMS out')
     .option('--no-namespaces', "let enclaves see this machine's network and processes")
     .option('--json', 'print JSON')

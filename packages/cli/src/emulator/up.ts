@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EmulatedKms, Emulator, EmulatorKmsOptions, EmulatorOptions } from '@nitro-enclaves/emulator';
+import type { EmulatedKms, Emulator, EmulatorKmsOptions, EmulatorOptions, Faults } from '@nitro-enclaves/emulator';
 import type { CommandContext } from '../command-context.ts';
 import { pathOf, writeJson, writeLines } from '../output.ts';
 import type { FolderOption } from './folder-option.ts';
@@ -15,6 +15,7 @@ export interface UpOptions extends FolderOption {
   readonly roleArn?: string;
   readonly key?: readonly string[];
   readonly kmsStore?: string;
+  readonly faults?: string;
   readonly kms: boolean;
   readonly namespaces: boolean;
   readonly json?: boolean;
@@ -35,8 +36,19 @@ async function kmsOptions(options: UpOptions, context: CommandContext): Promise<
   return { keys, ...(kmsStore !== undefined && { store: { file: pathOf(context, kmsStore) } }) };
 }
 
+async function readFaultFile(path: string, context: CommandContext): Promise<Faults> {
+  const { EmulatorError, readFaults } = await import('@nitro-enclaves/emulator');
+  const text = await readFile(pathOf(context, path), 'utf8');
+  try {
+    return readFaults(JSON.parse(text));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new EmulatorError('EMULATOR_ARGUMENT', `expected JSON in ${path}`, { cause });
+  }
+}
+
 async function emulatorOptions(options: UpOptions, context: CommandContext): Promise<EmulatorOptions> {
-  const { seed, region, instanceId, roleArn, namespaces } = options;
+  const { seed, region, instanceId, roleArn, namespaces, faults } = options;
   return {
     folder: folderOf(options, context),
     seed,
@@ -45,6 +57,7 @@ async function emulatorOptions(options: UpOptions, context: CommandContext): Pro
     roleArn,
     namespaces,
     kms: await kmsOptions(options, context),
+    faults: faults === undefined ? {} : await readFaultFile(faults, context),
     onWarning: (warning) => context.stderr.write(`warning: ${warning}\n`),
   };
 }
