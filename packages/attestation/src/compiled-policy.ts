@@ -1,5 +1,6 @@
-import { copyBytes, explain, parseCertificate } from '@nitro-enclaves/core';
-import { LAST_MOMENT } from './certificate-path.ts';
+import { copyBytes, explain } from '@nitro-enclaves/core';
+import type { PathCertificate } from './certificate-path.ts';
+import { LAST_MOMENT, readPathCertificate } from './certificate-path.ts';
 import type { DocumentKind } from './document.ts';
 import { PolicyConfigurationError } from './error.ts';
 import type { Binding, RevokedCertificate } from './policy.ts';
@@ -23,7 +24,7 @@ import {
   TEXT,
 } from './policy-values.ts';
 import { BINDING_LABEL, purposePreimage, textPreimage } from './preimage.ts';
-import { AWS_NITRO_ROOT_G1 } from './trust-anchor.ts';
+import { AWS_ROOT } from './trust-anchor.ts';
 
 /** One allowed image with its PCRs in lower-case hexadecimal. */
 export interface CompiledImage {
@@ -59,7 +60,7 @@ export interface CompiledPolicy<Freshness extends CompiledVerifierFreshness = Co
   readonly refuseUnknownFields: boolean;
   readonly revoked: readonly RevokedCertificate[];
   readonly allowKmsRecipientDocument: boolean;
-  readonly trustAnchor: Uint8Array;
+  readonly trustAnchor: PathCertificate;
   readonly isCustomTrustAnchor: boolean;
   /** What has to be hashed with SHA-384 before the values can be compared. */
   readonly preimages: PolicyPreimages;
@@ -218,14 +219,17 @@ function readPreimages(policy: Options): PolicyPreimages {
   return preimages;
 }
 
-function readTrustAnchor(policy: Options): Uint8Array {
+function readTrustAnchor(policy: Options): PathCertificate {
   const anchor = policy[customTrustAnchor];
-  if (anchor === undefined) return AWS_NITRO_ROOT_G1;
+  if (anchor === undefined) return AWS_ROOT;
   try {
-    return parseCertificate(anchor as Uint8Array).encoded;
+    return readPathCertificate(anchor as Uint8Array, '$.cabundle[0]');
   } catch (cause) {
     const path = '[customTrustAnchor]';
-    throw new PolicyConfigurationError('POLICY_TRUST_ANCHOR', explain(`policy ${path}`, 'DER'), { cause, path });
+    throw new PolicyConfigurationError('POLICY_TRUST_ANCHOR', explain(`policy ${path}`, 'a P-384 certificate in DER'), {
+      cause,
+      path,
+    });
   }
 }
 

@@ -1,4 +1,6 @@
 import { encodeHex } from '@nitro-enclaves/core';
+import type { PathCertificate } from './certificate-path.ts';
+import { readPathCertificate } from './certificate-path.ts';
 import { PolicyConfigurationError } from './error.ts';
 
 /** SHA-256 of {@link AWS_NITRO_ROOT_G1}, as AWS publishes it ("Verifying the root of trust", Nitro Enclaves User Guide). */
@@ -19,9 +21,12 @@ export const AWS_NITRO_ROOT_G1: Uint8Array = Uint8Array.from(atob(ROOT_G1_BASE64
   character.charCodeAt(0),
 );
 
+/** The root as the verification reads it, a copy of its own: what a program writes into the exported bytes changes nothing. */
+export const AWS_ROOT: PathCertificate = readPathCertificate(AWS_NITRO_ROOT_G1, '$.cabundle[0]');
+
 /**
- * Refuses to verify anything unless `digest`, the SHA-256 of the embedded root, is the published one: a build that lost a
- * byte, or a program that wrote into the root, must trust nobody.
+ * Refuses to verify anything unless `digest`, the SHA-256 of {@link AWS_ROOT}, is the published one: a build that lost a byte
+ * must trust nobody.
  */
 export function expectPublishedRoot(digest: Uint8Array): void {
   const found = encodeHex(digest);

@@ -1,5 +1,5 @@
 import { bytesEqual, sigStructure } from '@nitro-enclaves/core';
-import type { PathLink } from './certificate-path.ts';
+import type { PathCertificate, PathLink } from './certificate-path.ts';
 import {
   checkConstraints,
   checkCriticalExtensions,
@@ -58,7 +58,7 @@ function checkTrustAnchor(
   { trustAnchor, isCustomTrustAnchor }: CompiledPolicy,
 ): void {
   const [root] = caBundle;
-  if (root !== undefined && bytesEqual(root, trustAnchor)) return;
+  if (root !== undefined && bytesEqual(root, trustAnchor.certificate.encoded)) return;
   const expected = isCustomTrustAnchor ? 'the custom trust anchor' : 'AWS Nitro Enclaves Root-G1';
   refuse('TRUST_ANCHOR', '$.cabundle[0]', expected, 'another certificate');
 }
@@ -80,9 +80,14 @@ function knownLinks(encoded: readonly Uint8Array[], cache: LinkCache): VerifiedL
   return known;
 }
 
-function readLinks(document: AttestationDocument, known: readonly VerifiedLink[]): PathLink[] {
+/** The trust anchor was read with the policy, and known links when they were verified: only the others are read. */
+function readLinks(document: AttestationDocument, known: readonly VerifiedLink[], anchor: PathCertificate): PathLink[] {
   const certificates = encodedPath(document);
-  const owns = certificates.map(({ encoded, path }, index) => known[index]?.own ?? readPathCertificate(encoded, path));
+  const owns = certificates.map(({ encoded, path }, index) => {
+    const ready = index === 0 ? anchor : known[index]?.own;
+    const isSame = ready !== undefined && bytesEqual(encoded, ready.certificate.encoded);
+    return isSame ? ready : readPathCertificate(encoded, path);
+  });
   const leaf = owns.length - 1;
   return owns.map((own, index) => ({
     own,
@@ -160,7 +165,7 @@ export function prepare(
     encodedPath(document).map(({ encoded }) => encoded),
     trust.cache,
   );
-  const links = checklist.require('certificates', () => readLinks(document, known));
+  const links = checklist.require('certificates', () => readLinks(document, known, trust.policy.trustAnchor));
   checkPath(links, now, checklist);
   return { document, links, known, pending: pendingSignatures(envelope, links, known.length), now };
 }

@@ -1,7 +1,7 @@
 import { StrictChecklist } from './checks.ts';
 import type { CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
 import type { Eventually, NitroCrypto, P384Key, SyncNitroCrypto } from './crypto.ts';
-import { AWS_NITRO_ROOT_G1, expectPublishedRoot } from './trust-anchor.ts';
+import { AWS_ROOT, expectPublishedRoot } from './trust-anchor.ts';
 import type { EvaluationTime, PathTrust, PreparedVerification } from './verification.ts';
 import { checkSignatures, conclude, prepare } from './verification.ts';
 import type { TrustedFields } from './verified-document.ts';
@@ -30,7 +30,7 @@ function needsRootDigest({ known }: PreparedVerification, { isCustomTrustAnchor 
 
 /** One after the other, and none after the first that fails: a forgery costs little. */
 function computeSync(crypto: SyncNitroCrypto, prepared: PreparedVerification, policy: CompiledPolicy): Computed {
-  if (needsRootDigest(prepared, policy)) expectPublishedRoot(crypto.sha256(AWS_NITRO_ROOT_G1));
+  if (needsRootDigest(prepared, policy)) expectPublishedRoot(crypto.sha256(AWS_ROOT.certificate.encoded));
   const keys = new Map<number, P384Key>(prepared.known.map(({ key }, index) => [index, key]));
   const keyAt = (index: number, publicKey: Uint8Array): P384Key => {
     const key = keys.get(index) ?? crypto.importP384(publicKey);
@@ -65,7 +65,7 @@ export async function compute(
       : crypto.verify(key, message, signature);
   });
   const hashing = [...policy.preimages].map(async ([rule, preimage]) => [rule, await crypto.sha384(preimage)] as const);
-  const root = needsRootDigest(prepared, policy) ? crypto.sha256(AWS_NITRO_ROOT_G1) : undefined;
+  const root = needsRootDigest(prepared, policy) ? crypto.sha256(AWS_ROOT.certificate.encoded) : undefined;
   const [holds, digests, rootDigest] = await Promise.all([Promise.all(verifying), Promise.all(hashing), root]);
   if (rootDigest !== undefined) expectPublishedRoot(rootDigest);
   return { keys: await Promise.all(keys.values()), holds, digests: new Map(digests) };

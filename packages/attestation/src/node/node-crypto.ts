@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import { createHash, createPublicKey, verify } from 'node:crypto';
-import { concatBytes } from '@nitro-enclaves/core';
+import { bytesEqual, concatBytes } from '@nitro-enclaves/core';
 import type { NitroCrypto, P384Key, SyncNitroCrypto } from '../crypto.ts';
+import { AWS_ROOT } from '../trust-anchor.ts';
 
 /** SubjectPublicKeyInfo of an uncompressed secp384r1 point, up to the point (RFC 5480 §2). */
 const SPKI_PREFIX = Uint8Array.of(
@@ -9,9 +10,17 @@ const SPKI_PREFIX = Uint8Array.of(
   ...[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00],
 );
 
-function importP384(point: Uint8Array): P384Key {
+function createKey(point: Uint8Array): P384Key {
   const key = Buffer.from(concatBytes(SPKI_PREFIX, point));
   return { ready: createPublicKey({ key, format: 'der', type: 'spki' }) };
+}
+
+const { publicKey: AWS_ROOT_POINT } = AWS_ROOT.certificate;
+/** Made ready once: the first key of every chain, and each one costs as much as a fifth of a signature. */
+const AWS_ROOT_KEY = createKey(AWS_ROOT_POINT);
+
+function importP384(point: Uint8Array): P384Key {
+  return bytesEqual(point, AWS_ROOT_POINT) ? AWS_ROOT_KEY : createKey(point);
 }
 
 function verificationKey({ ready }: P384Key): { key: KeyObject; dsaEncoding: 'ieee-p1363' } {
