@@ -156,6 +156,14 @@ describe('eif ls, extract, diff and lint', () => {
     expect(await json('eif', 'ls', '--json', 'image.eif')).toMatchObject([{}, { path: files[1]?.name }, {}]);
   });
 
+  it('tell of a ramdisk that is no archive', async () => {
+    await writeFile(join(folder, 'image.eif'), syntheticImage([kernel(), cmdline(), metadata(), ramdisk('?')]));
+    const { code, err } = await nitro(['eif', 'ls', 'image.eif']);
+    expect(code).toBe(EXIT_CODE.BAD_EVIDENCE);
+    expect(err).toContain('warning: ramdisk 0 is not listed');
+    expect((await nitro(['eif', 'extract', 'image.eif', 'out'])).err).toBe('warning: ramdisk 0 is no archive\n');
+  });
+
   it('take an image apart', async () => {
     expect((await nitro(['eif', 'extract', 'image.eif', 'out'])).code).toBe(EXIT_CODE.OK);
     expect(await readFile(join(folder, 'out/initramfs/app'), 'utf8')).toBe('one');

@@ -59,7 +59,7 @@ export { createKmsPolicyStatement } from './kms-policy/statement.ts';
 export type { EifFinding, EifLintRule } from './lint/finding.ts';
 export { extendPcr, pcr3FromRoleArn, pcr4FromInstanceId, pcr8FromCertificate, ZERO_PCR } from './pcr/pcr.ts';
 export type { DigestedSection } from './read/contents.ts';
-export type { EifEntry, EifListing } from './read/entries.ts';
+export type { EifEntry, EifListing, UnreadableRamdisk } from './read/entries.ts';
 export type { EifMetadata } from './read/metadata.ts';
 export type { Eif, EifPcrs } from './read/read-eif.ts';
 export type { EifSection, ReadEifOptions, ReadProgress } from './read/walk.ts';
@@ -85,8 +85,9 @@ export async function measureEif(source: EifSource, options: ReadEifOptions = {}
 }
 
 /**
- * Lists the files in an image's ramdisks, with the SHA-384 of each one's content.
- * @throws {EifError} as {@link readEif}, or a `CPIO_…` code.
+ * Lists the files in an image's ramdisks, with the SHA-384 of each one's content. Ramdisks that cannot be listed are told
+ * in `unreadable`.
+ * @throws {EifError} as {@link readEif}.
  */
 export async function lsEif(source: EifSource, options: ReadEifOptions = {}): Promise<EifListing> {
   return listEif(openSource(source), { ...options, platform: browserPlatform });

@@ -51,6 +51,13 @@ describe('extractEif', () => {
     expect(await readFile(join(folder, 'out/ramdisk-1.cpio'), 'utf8')).toBe('not an archive');
   });
 
+  it('writes a ramdisk as it is that is no archive, and unpacks the others', async () => {
+    const { notUnpacked } = await extractEif(imageOf(cpioArchive(BOOT), Buffer.from('?')), join(folder, 'out'));
+    expect(notUnpacked).toEqual([1]);
+    expect(await readFile(join(folder, 'out/initramfs/init'), 'utf8')).toBe('#!/bin/true');
+    expect(await readFile(join(folder, 'out/ramdisk-1.cpio'), 'utf8')).toBe('?');
+  });
+
   it('unpacks gzip, and several archives in one ramdisk', async () => {
     const first = cpioArchive([{ name: 'a', content: '1' }]);
     const second = gzipSync(cpioArchive([{ name: 'b', content: '2' }]));
@@ -134,5 +141,16 @@ describe('lsEif', () => {
     expect(entries[2]?.sha384).toBe(
       '38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b',
     );
+  });
+
+  it('tells which ramdisks it cannot list, and lists the others', async () => {
+    const { entries, unreadable } = await lsEif(
+      imageOf(cpioArchive(BOOT), Buffer.from('?'), cpioArchive(BOOT).subarray(0, 300)),
+    );
+    expect(entries.map(({ ramdisk: number }) => number)).toEqual([0, 0]);
+    expect(unreadable).toMatchObject([
+      { ramdisk: 1, size: 1, code: 'CPIO_MAGIC' },
+      { ramdisk: 2, size: 300, code: 'CPIO_TRUNCATED' },
+    ]);
   });
 });

@@ -23,10 +23,12 @@ export function addExtract(eif: Command, context: CommandContext): void {
         eif: found,
         folder,
         skipped,
+        notUnpacked,
       } = await withProgressBar(context, 'extracting', (onProgress) =>
         extractEif(pathOf(context, image), pathOf(context, target), { unpack, signal: context.signal, onProgress }),
       );
-      if (json) writeJson(context, { folder, sections: found.sections, pcrs: found.pcrs, skipped });
+      if (json) writeJson(context, { folder, sections: found.sections, pcrs: found.pcrs, skipped, notUnpacked });
+      for (const ramdisk of notUnpacked) context.stderr.write(`warning: ramdisk ${ramdisk} is no archive\n`);
       for (const { path, reason } of skipped) {
         context.stderr.write(`warning: left out ${escapeControls(path)} (${reason})\n`);
       }

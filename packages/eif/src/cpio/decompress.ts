@@ -4,19 +4,20 @@ import { EifError, fail } from '../error.ts';
 /** How an archive inside a ramdisk is compressed. */
 export type CpioCompression = 'gzip' | 'bzip2' | 'lzma' | 'xz' | 'lzo' | 'lz4' | 'zstd';
 
-const MAGICS: ReadonlyMap<number, CpioCompression> = new Map([
-  [0x1f, 'gzip'],
-  [0x42, 'bzip2'],
-  [0x5d, 'lzma'],
-  [0xfd, 'xz'],
-  [0x89, 'lzo'],
-  [0x02, 'lz4'],
-  [0x28, 'zstd'],
-]);
+/** First bytes of each, of those that the kernel knows. Source: lib/decompress.c. */
+const MAGICS: readonly (readonly [CpioCompression, readonly number[]])[] = [
+  ['gzip', [0x1f, 0x8b]],
+  ['bzip2', [0x42, 0x5a]],
+  ['lzma', [0x5d, 0x00]],
+  ['xz', [0xfd, 0x37]],
+  ['lzo', [0x89, 0x4c]],
+  ['lz4', [0x02, 0x21]],
+  ['zstd', [0x28, 0xb5]],
+];
 
-/** The compression that an archive's first byte announces, of those that the kernel knows. */
-export function compressionOf(firstByte: number): CpioCompression | undefined {
-  return MAGICS.get(firstByte);
+/** The compression that an archive's first two bytes announce. */
+export function compressionOf(start: Uint8Array): CpioCompression | undefined {
+  return MAGICS.find(([, magic]) => magic.every((byte, at) => start[at] === byte))?.[0];
 }
 
 async function feed(

@@ -43,20 +43,23 @@ class CpioReader {
 
   /** Archives one after the other, zeros between them, as the kernel takes them; a compressed one ends the ramdisk. */
   async readAll(mayDecompress: boolean): Promise<void> {
-    for (let first = await this.#reader.skipZeros(); first !== undefined; first = await this.#reader.skipZeros()) {
-      if (first === ASCII_ZERO) {
+    while (await this.#reader.skipZeros()) {
+      const start = await this.#reader.peekBytes(2);
+      if (start[0] === ASCII_ZERO) {
         await this.#readArchive();
         continue;
       }
-      const compression = mayDecompress ? compressionOf(first) : undefined;
-      if (compression === undefined) {
-        const { offset } = this.#reader;
-        if (offset === 0) fail('CPIO_MAGIC', 'expected a cpio archive, plain or compressed', { offset });
-        fail('CPIO_TRAILING_BYTES', 'expected zeros or another archive behind the trailer', { offset });
-      }
+      const compression = mayDecompress ? compressionOf(start) : undefined;
+      if (compression === undefined) this.#failNoArchive();
       const inner = new CpioReader(decompressCpio(this.#reader.rest(), compression), this.#visit, this.#limits);
       await inner.readAll(false);
     }
+  }
+
+  #failNoArchive(): never {
+    const { offset } = this.#reader;
+    if (offset === 0) fail('CPIO_MAGIC', 'expected a cpio archive, plain or compressed', { offset });
+    fail('CPIO_TRAILING_BYTES', 'expected zeros or another archive behind the trailer', { offset });
   }
 
   async #readArchive(): Promise<void> {
@@ -139,6 +142,12 @@ class CpioReader {
   #failTruncated(offset: number): never {
     fail('CPIO_TRUNCATED', 'expected the rest of an entry, found the end of the archive', { offset });
   }
+}
+
+/** Whether a ramdisk that begins with `start` can be one for {@link readCpio}; nothing at all and zeros can. */
+export function looksLikeArchive(start: Uint8Array): boolean {
+  const first = start[0];
+  return first === undefined || first === 0 || first === ASCII_ZERO || compressionOf(start) !== undefined;
 }
 
 /**

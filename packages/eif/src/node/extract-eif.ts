@@ -1,7 +1,9 @@
 import { lstat, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { looksLikeArchive } from '../cpio/reader.ts';
 import { fail } from '../error.ts';
 import type { EifSectionType } from '../format/section.ts';
+import { ByteReader } from '../read/byte-reader.ts';
 import type { Eif } from '../read/read-eif.ts';
 import { decodeWalkedEif, expectCrc } from '../read/read-eif.ts';
 import type { EifSection, ReadEifOptions } from '../read/walk.ts';
@@ -29,6 +31,8 @@ export interface ExtractedEif {
   readonly folder: string;
   /** Files that were left out. */
   readonly skipped: readonly SkippedEntry[];
+  /** Numbers of the ramdisks that were written as they are because they are no archives. */
+  readonly notUnpacked: readonly number[];
 }
 
 const KEPT_FILES: ReadonlyMap<EifSectionType, string> = new Map([
@@ -64,13 +68,17 @@ async function extractInto(
 ): Promise<Omit<ExtractedEif, 'folder'>> {
   const unpacker = new Unpacker(join(folder, 'initramfs'));
   if (unpack) await mkdir(join(folder, 'initramfs'));
+  const notUnpacked: number[] = [];
   let ramdisks = 0;
   const visit = async ({ type }: EifSection, data: AsyncIterable<Uint8Array>): Promise<void> => {
     if (type === 'kernel') return writePieces(join(folder, 'kernel'), data);
     if (type !== 'ramdisk') return;
-    if (unpack) return unpacker.unpack(data);
+    const ramdisk = ramdisks;
     ramdisks += 1;
-    return writePieces(join(folder, `ramdisk-${ramdisks - 1}.cpio`), data);
+    const reader = new ByteReader(data);
+    if (unpack && looksLikeArchive(await reader.peekBytes(2))) return unpacker.unpack(reader.rest());
+    if (unpack) notUnpacked.push(ramdisk);
+    return writePieces(join(folder, `ramdisk-${ramdisk}.cpio`), reader.rest());
   };
   const walkOptions = { ...options, platform: nodePlatform, visit };
   const walked = await withSource(source, (opened) => walkEif(opened, walkOptions));
@@ -79,13 +87,13 @@ async function extractInto(
   for (const [type, bytes] of walked.kept) await writeFile(join(folder, KEPT_FILES.get(type) ?? type), bytes);
   const eif = decodeWalkedEif(walked, walkOptions);
   if (eif.signature !== undefined) await writeFile(join(folder, 'certificate.pem'), eif.signature.certificatePem);
-  return { eif, skipped: unpacker.skipped };
+  return { eif, skipped: unpacker.skipped, notUnpacked };
 }
 
 /**
  * Takes an image apart: `kernel`, `cmdline`, `metadata.json`, `signature.cbor` and `certificate.pem` where there are any,
  * and the files of all ramdisks, one over the other, under `initramfs/`. Owners are this process's own; setuid and setgid
- * are left out, and so are devices, pipes and sockets (see `skipped`). No path leads out of `folder`. `folder` appears
+ * are left out, and so are devices, pipes and sockets (see `skipped`); a ramdisk that is no archive is written as it is. No path leads out of `folder`. `folder` appears
  * only once the whole image has been read and found well-formed.
  * @throws {EifError} as `readEif`; a `CPIO_…` code; `EIF_TARGET_EXISTS` when `folder` is there; `EIF_EXTRACT_PATH` for a
  * path that cannot be made.

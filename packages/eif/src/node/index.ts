@@ -51,6 +51,7 @@ export type {
   SignatureState,
   SigningCertificate,
   SigningCertificateText,
+  UnreadableRamdisk,
   VerifiedEif,
   VerifySignatureOptions,
 } from '../index.ts';

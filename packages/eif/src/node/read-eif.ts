@@ -38,8 +38,9 @@ export async function measureEif(source: NodeEifSource, options: ReadEifOptions 
 }
 
 /**
- * Lists the files in an image's ramdisks, with the SHA-384 of each one's content.
- * @throws {EifError} as {@link readEif}, or a `CPIO_…` code.
+ * Lists the files in an image's ramdisks, with the SHA-384 of each one's content. Ramdisks that cannot be listed are told
+ * in `unreadable`.
+ * @throws {EifError} as {@link readEif}.
  */
 export async function lsEif(source: NodeEifSource, options: ReadEifOptions = {}): Promise<EifListing> {
   return withSource(source, (opened) => listEif(opened, { ...options, platform: nodePlatform }));

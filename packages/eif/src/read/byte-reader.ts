@@ -50,8 +50,19 @@ export class ByteReader {
     return (await this.#fill()) ? this.#piece[0] : undefined;
   }
 
-  /** Passes over zeros and gives the byte behind them, left in place; `undefined` at the end. */
-  async skipZeros(): Promise<number | undefined> {
+  /** A copy of the next `length` bytes, left in place; fewer where the input ends. */
+  async peekBytes(length: number): Promise<Uint8Array> {
+    const bytes = await this.read(length);
+    const joined = new Uint8Array(bytes.length + this.#piece.length);
+    joined.set(bytes);
+    joined.set(this.#piece, bytes.length);
+    this.#piece = joined;
+    this.#offset -= bytes.length;
+    return bytes;
+  }
+
+  /** Passes over zeros; whether anything is behind them. */
+  async skipZeros(): Promise<boolean> {
     while (await this.#fill()) {
       const zeros = this.#piece.findIndex((byte) => byte !== 0);
       if (zeros < 0) {
@@ -59,9 +70,9 @@ export class ByteReader {
         continue;
       }
       await this.next(zeros);
-      return this.#piece[0];
+      return true;
     }
-    return undefined;
+    return false;
   }
 
   /** The next `length` bytes, piece by piece; fewer where the input ends. */
