@@ -101,6 +101,13 @@ describe('a blobs folder laid out as nitro-cli lays it out', () => {
     }
   });
 
+  it('refuses for a given init what only our own does', async () => {
+    writeBlobs();
+    for (const options of [{ heartbeat: false }, { exitStatusPort: 9001 }]) {
+      await expect(buildFromBlobs({ init: 'blobs', ...options })).rejects.toMatchObject({ code: 'BUILD_OPTION' });
+    }
+  });
+
   it('takes an init from elsewhere', async () => {
     writeBlobs();
     const init = place.file('other-init', '\x7fELFother');

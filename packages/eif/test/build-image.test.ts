@@ -220,6 +220,17 @@ it('a layer may lack the zero blocks at its end, which some writers leave out: i
   expect(built.pcrs).toEqual((await build(whole)).pcrs);
 });
 
+it('stops in the middle of a layer when it is told to, and leaves nothing behind', async () => {
+  const entries = [APP, { name: 'large', content: Buffer.alloc(24 << 20, 'abc') }];
+  for (const store of [PLAIN, GZIP, ZSTD]) {
+    const stop = new AbortController();
+    const building = build(ociLayout({ layers: [{ entries, store }] }), { signal: stop.signal });
+    setImmediate(() => stop.abort(new Error('enough')));
+    await expect(building).rejects.toThrow('enough');
+    expect(place.names()).toEqual(['bzImage', 'image']);
+  }
+});
+
 describe('an image is refused', () => {
   it('when it is neither of the two kinds', async () => {
     await expectRefusal(new Map([['readme', Buffer.from('hello')]]), 'BUILD_SOURCE');

@@ -66,7 +66,14 @@ function warnings(boot: BootFiles, command: Command, user: UserIds): BuildWarnin
   return found;
 }
 
-function checkPort(port: number | undefined): void {
+function checkInitOptions({ init = 'own', heartbeat, exitStatusPort: port }: BuildEifOptions): void {
+  const isOwn = init === 'own';
+  if (!isOwn && (heartbeat === false || port !== undefined)) {
+    failBuild(
+      'BUILD_OPTION',
+      'expected heartbeat and exitStatusPort for our own init only: a given one does not know them',
+    );
+  }
   if (port === undefined || (Number.isInteger(port) && port >= 0 && port < 0xffff_ffff)) return;
   failBuild('BUILD_OPTION', `expected exitStatusPort to be a vsock port (0 to 2^32 - 2), found ${port}`);
 }
@@ -107,8 +114,8 @@ function contentBytes(root: FolderNode): number {
  * read or written.
  */
 export async function buildEif(options: BuildEifOptions): Promise<BuiltEif> {
-  checkPort(options.exitStatusPort);
-  using open = new OpenSource(options.output);
+  checkInitOptions(options);
+  using open = new OpenSource(options.output, options.signal);
   const source = await open.read(options);
   const boot = readBootFiles(options, options.architecture ?? source.architecture);
   const architecture = agreeOnArchitecture(boot.kernel, options.architecture ?? source.architecture);

@@ -83,8 +83,8 @@ export class OpenSource {
   readonly #spool: Spool;
   readonly #closers: (() => void)[] = [];
 
-  constructor(output: string) {
-    this.#spool = new Spool(output);
+  constructor(output: string, signal: AbortSignal | undefined) {
+    this.#spool = new Spool(output, signal);
     this.#closers.push(() => this.#spool.close());
   }
 
@@ -104,7 +104,7 @@ export class OpenSource {
   async #image(path: string, { reference, architecture, signal }: SourceOptions): Promise<ImageSource> {
     const archive = await openImageArchive(path, this.#spool);
     this.#closers.push(() => archive.close());
-    return imageSource(await loadImage(archive, { reference, architecture }, this.#spool, signal));
+    return imageSource(await loadImage(archive, { choice: { reference, architecture }, spool: this.#spool, signal }));
   }
 
   async #rootArchive(path: string): Promise<ImageSource> {

@@ -6,7 +6,7 @@ import { tarEntries } from '../tar/reader.ts';
 import type { Region } from '../tar/region.ts';
 import { piecesOf } from '../tar/region.ts';
 import { display, splitPath, toByteString } from '../tree/byte-path.ts';
-import { decompressed, detectCompression } from './compression.ts';
+import { decompressed, detectCompression, isDecompressorError } from './compression.ts';
 import type { Spool } from './spool.ts';
 
 /** An image as it lies on disk: files by name. */
@@ -94,6 +94,7 @@ async function plainRegion(region: Region, spool: Spool, path: string): Promise<
   try {
     return await spool.append(decompressed(piecesOf(region), compression));
   } catch (cause) {
+    if (!isDecompressorError(cause, spool.signal)) throw cause;
     return failBuild('BUILD_SOURCE', `expected an archive that ${compression} unpacks`, { cause, path });
   }
 }

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
+import { EifBuildError } from '../error.ts';
 import type { Region } from '../tar/region.ts';
 import { readRegion } from '../tar/region.ts';
 
@@ -46,4 +47,10 @@ async function* unzstd(pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array>
 /** The pieces, decompressed. Errors are the decompressor's own. */
 export function decompressed(pieces: Iterable<Uint8Array>, compression: 'gzip' | 'zstd'): AsyncGenerator<Uint8Array> {
   return compression === 'gzip' ? gunzip(pieces) : unzstd(pieces);
+}
+
+/** Whether an error of a decompression is about the data: not our own, the disk's, or that of a signal. */
+export function isDecompressorError(error: unknown, signal: AbortSignal | undefined): boolean {
+  if (signal?.aborted || error instanceof EifBuildError) return false;
+  return !(error instanceof Error && 'syscall' in error);
 }
