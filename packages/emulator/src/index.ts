@@ -18,7 +18,7 @@ export { FaultController, FaultSchedule } from './faults.ts';
 export type { Flaw } from './flaws/flaw.ts';
 export type { FlawName } from './flaws/issue.ts';
 export { FLAWS, issueFlawedDocument } from './flaws/issue.ts';
-export type { EmulatedEnclave } from './hypervisor/emulated-enclave.ts';
+export type { DescribeOptions, EmulatedEnclave } from './hypervisor/emulated-enclave.ts';
 export type { Emulator, EmulatorOptions } from './hypervisor/emulator.ts';
 export { startEmulator } from './hypervisor/emulator.ts';
 export type { Isolation } from './hypervisor/isolation.ts';
@@ -27,6 +27,7 @@ export { createLauncher } from './hypervisor/launcher.ts';
 export type {
   DescribeEnclaveOutput,
   MeasurementsOutput,
+  MetadataOutput,
   RunEnclaveOutput,
   TerminateEnclaveOutput,
 } from './hypervisor/nitro-cli-output.ts';

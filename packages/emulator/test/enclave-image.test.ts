@@ -142,9 +142,24 @@ describe.skipIf(!existsSync('/usr/bin/ldd'))('an image under the emulator (needs
     const { path } = await buildImage({ cmd: ['/bin/sh', '-c', 'echo launched'] });
     const options = { eifPath: path, memoryMiB: 128, cpuCount: 1, enclaveName: 'launched', debugMode: true };
     const { EnclaveID } = await launcher.runEnclave(options);
-    expect(await launcher.describeEnclaves()).toMatchObject([{ EnclaveID, EnclaveName: 'launched' }]);
+    const [described] = await launcher.describeEnclaves();
+    expect(described).toMatchObject({ EnclaveID, EnclaveName: 'launched' });
+    expect(described).not.toHaveProperty('ImageName');
     expect((await launcher.console(EnclaveID).setEncoding('utf8').toArray()).join('')).toBe('launched\n');
     await expect(launcher.terminateEnclave('nobody')).rejects.toMatchObject({ code: 'EMULATOR_ENCLAVE_UNKNOWN' });
+  });
+
+  it('says of itself what its metadata say, when asked', async (context) => {
+    if (!emulator.isolation.namespaces)
+      context.skip('needs user namespaces (sysctl kernel.unprivileged_userns_clone=1)');
+    const { path } = await buildImage({ cmd: ['/bin/sh', '-c', 'while :; do read line || exit; done'], name: 'named' });
+    const enclave = await emulator.runEnclave({ eif: path, memoryMiB: 128 });
+    expect(enclave.describe({ metadata: true })).toMatchObject({
+      ImageName: 'named',
+      ImageVersion: expect.any(String),
+      Metadata: expect.objectContaining({ BuildTool: expect.any(String) }),
+    });
+    await enclave.exited;
   });
 
   it('is refused with less than four times its size of memory, and when it is no image', async () => {

@@ -3,7 +3,13 @@ import { writeJson } from '../output.ts';
 import type { FolderOption } from './folder-option.ts';
 import { clientOf } from './folder-option.ts';
 
+/** Options of `emulator describe-enclaves`. */
+export interface DescribeFlags extends FolderOption {
+  readonly metadata?: boolean;
+}
+
 /** `emulator describe-enclaves`: prints what nitro-cli prints. */
-export async function describeCommand(options: FolderOption, context: CommandContext): Promise<void> {
-  writeJson(context, await (await clientOf(options, context)).describeEnclaves());
+export async function describeCommand(options: DescribeFlags, context: CommandContext): Promise<void> {
+  const { metadata } = options;
+  writeJson(context, await (await clientOf(options, context)).describeEnclaves({ metadata }));
 }

@@ -3,10 +3,10 @@ import { InvalidArgumentError } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import type { RegisterCommands } from '../program.ts';
 import { consoleCommand } from './console.ts';
+import type { DescribeFlags } from './describe-enclaves.ts';
 import { describeCommand } from './describe-enclaves.ts';
 import type { EnclaveOptions } from './enclave-choice.ts';
 import { chooseEnclave } from './enclave-choice.ts';
-import type { FolderOption } from './folder-option.ts';
 import { folderOption } from './folder-option.ts';
 import type { RunOptions } from './run-enclave.ts';
 import { runEnclaveCommand, whatToRun } from './run-enclave.ts';
@@ -90,8 +90,9 @@ function addDescribe(emulator: Command, context: CommandContext): void {
     .command('describe-enclaves')
     .description('list the enclaves that run')
     .addOption(folderOption())
+    .option('--metadata', 'show what each image says of itself, which nothing measures')
     .option('--json', 'print JSON (there is no other form)')
-    .action((options: FolderOption) => describeCommand(options, context));
+    .action((flags: DescribeFlags) => describeCommand(flags, context));
 }
 
 function addConsole(emulator: Command, context: CommandContext): void {

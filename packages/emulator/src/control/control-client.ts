@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { EmulatorError } from '../error.ts';
+import type { DescribeOptions } from '../hypervisor/emulated-enclave.ts';
 import type {
   DescribeEnclaveOutput,
   RunEnclaveOutput,
@@ -16,7 +17,7 @@ import { CONTROL_SOCKET, errorOf } from './protocol.ts';
 export interface EmulatorClient {
   /** A `signal` counts until the request is sent. */
   runEnclave(options: RunEnclaveOptions): Promise<RunEnclaveOutput>;
-  describeEnclaves(): Promise<DescribeEnclaveOutput[]>;
+  describeEnclaves(options?: DescribeOptions): Promise<DescribeEnclaveOutput[]>;
   terminateEnclave(enclave: string): Promise<TerminateEnclaveOutput>;
   /** What the enclave wrote lately and writes from now on, until it ends. */
   console(enclave: string): Promise<Readable>;
@@ -88,7 +89,7 @@ export function connectEmulator(folder: string): EmulatorClient {
       signal?.throwIfAborted();
       return askOnce(folder, { command: 'run-enclave', options });
     },
-    describeEnclaves: () => askOnce(folder, { command: 'describe-enclaves' }),
+    describeEnclaves: (options = {}) => askOnce(folder, { command: 'describe-enclaves', options }),
     terminateEnclave: (enclave) => askOnce(folder, { command: 'terminate-enclave', enclave }),
     console: async (enclave) => (await ask(folder, { command: 'console', enclave })).socket,
   };

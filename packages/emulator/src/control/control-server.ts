@@ -22,7 +22,7 @@ async function answer(emulator: Emulator, request: ControlRequest, socket: Socke
       socket.end(line({ result: await emulator.runEnclave(request.options) }));
       return;
     case 'describe-enclaves':
-      socket.end(line({ result: emulator.describeEnclaves() }));
+      socket.end(line({ result: emulator.describeEnclaves(request.options) }));
       return;
     case 'terminate-enclave':
       socket.end(line({ result: await emulator.terminateEnclave(request.enclave) }));

@@ -1,4 +1,5 @@
 import { NitroEnclavesError } from '@nitro-enclaves/core';
+import type { DescribeOptions } from '../hypervisor/emulated-enclave.ts';
 import type { RunEnclaveOptions } from '../hypervisor/run-options.ts';
 
 /** Name of the control socket in an emulator's folder. */
@@ -7,7 +8,7 @@ export const CONTROL_SOCKET = 'control.sock';
 /** What is asked over the control socket: one line of JSON, one question a connection. */
 export type ControlRequest =
   | { readonly command: 'run-enclave'; readonly options: RunEnclaveOptions }
-  | { readonly command: 'describe-enclaves' }
+  | { readonly command: 'describe-enclaves'; readonly options: DescribeOptions }
   | { readonly command: 'terminate-enclave'; readonly enclave: string }
   | { readonly command: 'console'; readonly enclave: string };
 

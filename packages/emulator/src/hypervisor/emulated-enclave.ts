@@ -6,7 +6,12 @@ import { EmulatorError } from '../error.ts';
 import type { ImageMeasurements } from '../nsm/enclave-identity.ts';
 import { ConsoleLog } from './console-log.ts';
 import type { SpawnPlan } from './isolation.ts';
-import type { DescribeEnclaveOutput, RunEnclaveOutput, TerminateEnclaveOutput } from './nitro-cli-output.ts';
+import type {
+  DescribeEnclaveOutput,
+  MetadataOutput,
+  RunEnclaveOutput,
+  TerminateEnclaveOutput,
+} from './nitro-cli-output.ts';
 import { HASH_ALGORITHM } from './nitro-cli-output.ts';
 import type { EnclaveExit } from './program.ts';
 import type { EnclaveSettings } from './run-options.ts';
@@ -17,10 +22,17 @@ export interface EnclaveParts {
   /** The module id, which nitro-cli calls EnclaveID. */
   readonly enclaveId: string;
   readonly measurements: ImageMeasurements;
+  readonly metadata: MetadataOutput;
   readonly plan: SpawnPlan;
   readonly workingDirectory: string;
   /** Takes away what the enclave leaves. */
   cleanUp(exit: EnclaveExit): Promise<void>;
+}
+
+/** What a description of an enclave is to hold. */
+export interface DescribeOptions {
+  /** Whether it holds what the image says of itself. Default false. */
+  readonly metadata?: boolean | undefined;
 }
 
 const ZERO_PCR = '0'.repeat(96);
@@ -84,7 +96,7 @@ export class EmulatedEnclave {
   }
 
   /** What `nitro-cli describe-enclaves` prints of it. The measurements are the image's, in debug mode too. */
-  describe(): DescribeEnclaveOutput {
+  describe({ metadata = false }: DescribeOptions = {}): DescribeEnclaveOutput {
     const { settings, measurements } = this.#parts;
     const { PCR0, PCR1, PCR2, PCR8 } = measurements;
     return {
@@ -98,6 +110,7 @@ export class EmulatedEnclave {
         PCR2,
         ...(PCR8 !== undefined && PCR8 !== ZERO_PCR && { PCR8 }),
       },
+      ...(metadata && this.#parts.metadata),
     };
   }
 

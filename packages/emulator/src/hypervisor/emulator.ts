@@ -18,6 +18,7 @@ import type { NitroPki } from '../pki/nitro-pki.ts';
 import { createNitroPki } from '../pki/nitro-pki.ts';
 import { Seed } from '../seed.ts';
 import { faultyTransport } from '../transport/faulty-transport.ts';
+import type { DescribeOptions } from './emulated-enclave.ts';
 import { EmulatedEnclave } from './emulated-enclave.ts';
 import { EmulatorFolder } from './emulator-folder.ts';
 import type { EnclaveFolder } from './enclave-folder.ts';
@@ -181,8 +182,8 @@ export class Emulator implements AsyncDisposable {
   }
 
   /** What `nitro-cli describe-enclaves` prints. */
-  describeEnclaves(): DescribeEnclaveOutput[] {
-    return this.enclaves.map((enclave) => enclave.describe());
+  describeEnclaves(options?: DescribeOptions): DescribeEnclaveOutput[] {
+    return this.enclaves.map((enclave) => enclave.describe(options));
   }
 
   /**
@@ -253,7 +254,7 @@ export class Emulator implements AsyncDisposable {
       for (const each of cleanUps.reverse()) await each();
     };
     try {
-      const { program, measurements } = await prepareProgram(options, settings, folder.image);
+      const { program, measurements, metadata } = await prepareProgram(options, settings, folder.image);
       this.#started += 1;
       const seed = this.#seed.child(`enclave ${this.#started}`);
       const enclaveId = moduleIdOf(this.instanceId, seed);
@@ -265,6 +266,7 @@ export class Emulator implements AsyncDisposable {
         settings,
         enclaveId,
         measurements,
+        metadata,
         plan: this.#plan(program, folder),
         workingDirectory: program.root ?? program.workingDirectory,
         cleanUp: async (exit) => {

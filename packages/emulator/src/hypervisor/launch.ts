@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import type { EifPcrs } from '@nitro-enclaves/eif';
-import { extractEif, readEif } from '@nitro-enclaves/eif';
+import { describeEif, extractEif } from '@nitro-enclaves/eif';
 import { EMULATOR_VARIABLE } from '../enclave/place.ts';
 import type { ImageMeasurements } from '../nsm/enclave-identity.ts';
 import { findExecutable, measureCommand } from './command-measurement.ts';
 import { prepareMountPoints } from './enclave-folder.ts';
 import { readImageProgram } from './image-program.ts';
+import type { MetadataOutput } from './nitro-cli-output.ts';
 import type { Program } from './program.ts';
 import type { EnclaveSettings, RunCommandOptions, RunEnclaveOptions, RunImageOptions } from './run-options.ts';
 import { expectRoomFor } from './run-options.ts';
@@ -14,6 +15,8 @@ import { expectRoomFor } from './run-options.ts';
 export interface MeasuredProgram {
   readonly program: Program;
   readonly measurements: ImageMeasurements;
+  /** What the image says of itself; nothing of a command. */
+  readonly metadata: MetadataOutput;
 }
 
 /** What container engines give a program without an environment. */
@@ -28,12 +31,13 @@ async function prepareImage(
   { memoryMiB }: EnclaveSettings,
   folder: string,
 ): Promise<MeasuredProgram> {
-  const { byteLength, pcrs } = await readEif(eif, { ...(signal && { signal }) });
-  expectRoomFor(byteLength, memoryMiB);
-  await extractEif(eif, folder, { ...(signal && { signal }) });
+  const options = signal === undefined ? {} : { signal };
+  const { eif: image } = await extractEif(eif, folder, options);
+  expectRoomFor(image.byteLength, memoryMiB);
   const program = await readImageProgram(resolve(folder, 'initramfs'));
   if (program.root !== undefined) await prepareMountPoints(program.root);
-  return { program, measurements: measurementsOf(pcrs) };
+  const { ImageName, ImageVersion, Metadata } = await describeEif(eif, options);
+  return { program, measurements: measurementsOf(image.pcrs), metadata: { ImageName, ImageVersion, Metadata } };
 }
 
 async function prepareCommand(options: RunCommandOptions): Promise<MeasuredProgram> {
@@ -44,7 +48,7 @@ async function prepareCommand(options: RunCommandOptions): Promise<MeasuredProgr
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   const measurements = await measureCommand({ command, executable, environment: variables, workingDirectory, files });
   const program = { command: [executable, ...command.slice(1)], environment: variables, workingDirectory };
-  return { program, measurements };
+  return { program, measurements, metadata: {} };
 }
 
 /**

@@ -18,8 +18,15 @@ export interface MeasurementsOutput {
   readonly PCR8?: string;
 }
 
-/** One enclave of what `nitro-cli describe-enclaves` prints. */
-export interface DescribeEnclaveOutput extends RunEnclaveOutput {
+/** What an image says of itself. No PCR covers it: for people, never for decisions. */
+export interface MetadataOutput {
+  readonly ImageName?: string | undefined;
+  readonly ImageVersion?: string | undefined;
+  readonly Metadata?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** One enclave of what `nitro-cli describe-enclaves` prints; with `--metadata` what its image says of itself too. */
+export interface DescribeEnclaveOutput extends RunEnclaveOutput, MetadataOutput {
   readonly State: 'RUNNING' | 'TERMINATING';
   readonly Flags: 'DEBUG_MODE' | 'NONE';
   readonly Measurements: MeasurementsOutput;
