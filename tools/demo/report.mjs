@@ -58,8 +58,9 @@ export class Report {
       (error) => error,
     );
     const found = outcome.code ?? outcome.name;
-    const isSo = expected.some((one) => `${found} ${outcome.message}`.includes(one));
-    this.expect(isSo, `${sentence}: refused with ${found}`, { found });
+    const reason = expected.find((one) => `${found} ${outcome.message}`.includes(one));
+    const because = reason === undefined || reason === found ? '' : ` (${reason})`;
+    this.expect(reason !== undefined, `${sentence}: refused with ${found}${because}`, { found });
     this.detail(outcome.message ?? '');
   }
 

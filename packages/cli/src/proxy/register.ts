@@ -12,7 +12,7 @@ interface ProxyFlags {
   readonly config: string;
   readonly ipv4?: true;
   readonly ipv6?: true;
-  readonly numWorkers?: number;
+  readonly num_workers?: number;
   readonly check?: true;
   readonly emulator?: string;
 }
@@ -65,7 +65,7 @@ async function serve(positional: Positional, flags: ProxyFlags, context: Command
     );
     return;
   }
-  if (flags.numWorkers !== undefined)
+  if (flags.num_workers !== undefined)
     context.stderr.write('--num_workers has no effect: every connection is served at once\n');
   const log = logTo(context);
   const transport =

@@ -145,6 +145,16 @@ function expectDifferent(routes: readonly Route[], file: string): void {
   }
 }
 
+function expectEntries({ routes, allowList }: ProxyConfig, file: string): void {
+  try {
+    new AllowList([...allowList, ...routes.flatMap((route) => (route.direction === 'egress' ? route.allow : []))]);
+  } catch (cause) {
+    throw new ProxyError('CONFIG_INVALID', `${file}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
+}
+
 /** A route to one host that is not on the list would refuse every connection: better to hear of it now. */
 function expectTargetsAllowed({ routes, allowList }: ProxyConfig, file: string): void {
   for (const route of routes) {
@@ -172,7 +182,13 @@ function parseYaml(text: string, file: string): unknown {
   const [error] = document.errors;
   if (error !== undefined)
     throw new ProxyError('CONFIG_INVALID', `${file}: expected YAML, found ${error.message}`, { cause: error });
-  return document.toJS({ maxAliasCount: 50 }) ?? {};
+  try {
+    return document.toJS({ maxAliasCount: 50 }) ?? {};
+  } catch (cause) {
+    throw new ProxyError('CONFIG_INVALID', `${file}: expected few aliases, found what would fill the memory`, {
+      cause,
+    });
+  }
 }
 
 /**
@@ -189,7 +205,7 @@ export function parseServiceConfig(text: string, file: string): ServiceConfig {
   const { allowlist, routes: inputs, limits, drainTimeout, metrics, credentials, logs } = parsed.data;
   const routes = inputs.map((input, index) => routeOf(input, file, `routes.${index}`));
   const proxy = { routes, allowList: allowlist.map(entryOf), limits: present(limits ?? {}) };
-  new AllowList(proxy.allowList);
+  expectEntries(proxy, file);
   expectDifferent(routes, file);
   expectTargetsAllowed(proxy, file);
   return {
