@@ -1,0 +1,72 @@
+// Our sockets beside a C program that does the same, over the AF_VSOCK loopback of a real kernel: that of an enclave image
+// in QEMU's `nitro-enclave` machine, with the rig of test/qemu. Processors there are emulated, for both alike.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildEif } from '@nitro-enclaves/eif';
+import { unixTransport, VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
+import { bundleProgram } from '../../test/qemu/rig/bundle.mjs';
+import { runCommand } from '../../test/qemu/rig/command.mjs';
+import { QemuEnclave } from '../../test/qemu/rig/enclave.mjs';
+import { copyProgram } from '../../test/qemu/rig/guest-root.mjs';
+import { CMDLINE } from '../../test/qemu/rig/image.mjs';
+import { prepareRig, rigImpossible } from '../../test/qemu/rig/rig.mjs';
+import { printClaim } from '../side-by-side.mjs';
+
+const HEARTBEAT_PORT = 9000;
+const ENCLAVE_LIFE_MS = 600_000;
+const [MEBIBYTES, PINGS, ROUNDS] = ['64', '1000', '7'];
+
+function source(name) {
+  return fileURLToPath(new URL(`guest/${name}`, import.meta.url));
+}
+
+async function buildImage(folder, { kernel, modules }) {
+  const rootfs = join(folder, 'root');
+  const program = join(folder, 'loopback');
+  await runCommand('gcc', ['-O2', '-o', program, source('loopback.c')], { timeout: 60_000 });
+  await copyProgram(rootfs, process.execPath, '/usr/bin/node');
+  await copyProgram(rootfs, program, '/app/loopback');
+  await bundleProgram(source('loopback.mjs'), join(rootfs, 'app'), 'loopback.mjs');
+  const output = join(folder, 'bench.eif');
+  const cmd = ['/usr/bin/node', '/app/lib/loopback.mjs', '/app/loopback', MEBIBYTES, PINGS, ROUNDS];
+  await buildEif({ output, rootfs, cmd, name: 'bench', cmdline: CMDLINE, kernel, modules });
+  return output;
+}
+
+/** The line of figures that the image prints, of all that its console says. */
+async function runImage(folder, rig, image) {
+  const parent = unixTransport({ folder, cid: VMADDR_CID_PARENT }).createServer({}, (socket) => {
+    socket.on('error', () => {}).once('data', (bytes) => socket.end(bytes));
+  });
+  await parent.listen({ port: HEARTBEAT_PORT });
+  const enclave = await QemuEnclave.boot({ rig, image, folder, memory: 1024 });
+  const life = setTimeout(() => enclave.terminate(), ENCLAVE_LIFE_MS);
+  await enclave.ended;
+  clearTimeout(life);
+  await enclave.terminate();
+  await parent.drain({ timeout: 0 });
+  const line = enclave.console.find((text) => text.startsWith('{"c":'));
+  if (line === undefined) throw new Error(`expected figures, found:\n${enclave.console.slice(-30).join('\n')}`);
+  return JSON.parse(line);
+}
+
+async function main() {
+  const impossible = rigImpossible();
+  if (impossible !== undefined) return console.log(`skipped: ${impossible}`);
+  const folder = await mkdtemp(join(tmpdir(), 'bench-'));
+  try {
+    const rig = await prepareRig();
+    const { c, node, throughputOverC, roundTripOverC } = await runImage(folder, rig, await buildImage(folder, rig));
+    const rate = ({ bulkMs }) => `${(Number(MEBIBYTES) / (bulkMs / 1000)).toFixed(0)} MiB/s`;
+    const trip = ({ pingMs }) => `${((pingMs * 1000) / Number(PINGS)).toFixed(0)} µs`;
+    console.log(`writes of 64 KiB: C ${rate(c)}, ours ${rate(node)}; round trip: C ${trip(c)}, ours ${trip(node)}`);
+    printClaim('throughput of C over ours', { ratio: 1 / throughputOverC, atMost: 1 / 0.8 });
+    printClaim('round trip of ours over C', { ratio: roundTripOverC, atMost: 2 });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+await main();
