@@ -39,7 +39,7 @@ function tamperedClient(
   client.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
-      Object.assign(result.output, tamper({ ...result.output } as Answer, publicKey));
+      if (result.output !== undefined) Object.assign(result.output, tamper({ ...result.output } as Answer, publicKey));
       return result;
     },
     { step: 'deserialize', priority: 'high', name: 'tamper' },
