@@ -97,9 +97,8 @@ function readWholeBytes(reader: DerReader): Uint8Array {
 
 function readExtensions(tbs: DerReader): Map<string, CertificateExtension> {
   const extensions = new Map<string, CertificateExtension>();
-  const explicit = tbs.readOptional(EXTENSIONS_TAG);
-  if (explicit === undefined) return extensions;
-  const wrapper = new DerReader(explicit.content);
+  if (tbs.peekTag() !== EXTENSIONS_TAG) return extensions;
+  const wrapper = tbs.enter(EXTENSIONS_TAG);
   const list = wrapper.enter(DER_TAG.SEQUENCE);
   wrapper.expectEnd();
   do {

@@ -65,33 +65,30 @@ function hexTag(tag: number): string {
 export class DerReader {
   readonly #bytes: Uint8Array;
   #offset = 0;
+  #end: number;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+    this.#end = bytes.length;
   }
 
   /** The next element's tag, or `undefined` at the end. */
   peekTag(): number | undefined {
-    return this.#bytes[this.#offset];
+    return this.#offset < this.#end ? this.#bytes[this.#offset] : undefined;
   }
 
   /** Refuses anything after what was read. */
   expectEnd(): void {
-    const extra = this.#bytes.length - this.#offset;
+    const extra = this.#end - this.#offset;
     if (extra > 0) fail('DER_TRAILING_BYTES', 'the end', `${extra} bytes`, this.#offset);
   }
 
   /** Reads the next element, which must carry `tag`. */
   read(tag: number): DerElement {
     const start = this.#offset;
-    const found = this.#next();
-    if (found !== tag) fail('DER_TAG', hexTag(tag), hexTag(found), start);
-    const length = this.#readLength();
-    const end = this.#offset + length;
-    if (end > this.#bytes.length) fail('DER_TRUNCATED', `${length} bytes`, 'the end', start);
-    const content = this.#bytes.subarray(this.#offset, end);
-    this.#offset = end;
-    return { tag, whole: this.#bytes.subarray(start, end), content };
+    const contentStart = this.#pass(tag);
+    const end = this.#offset;
+    return { tag, whole: this.#bytes.subarray(start, end), content: this.#bytes.subarray(contentStart, end) };
   }
 
   /** Reads the next element, whatever its tag, of the low-tag-number form. */
@@ -109,12 +106,16 @@ export class DerReader {
 
   /** A cursor over the content of the next element, which must carry `tag`. */
   enter(tag: number): DerReader {
-    return new DerReader(this.read(tag).content);
+    const start = this.#pass(tag);
+    const inner = new DerReader(this.#bytes);
+    inner.#offset = start;
+    inner.#end = this.#offset;
+    return inner;
   }
 
   /** Content of an INTEGER, two's complement, minimal. */
   readInteger(): Uint8Array {
-    const { content } = this.read(DER_TAG.INTEGER);
+    const content = this.#readContent(DER_TAG.INTEGER);
     const [first, second] = content;
     if (first === undefined) return fail('DER_INTEGER', ANOTHER_BYTE, 'the end');
     const padded = second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80));
@@ -132,9 +133,8 @@ export class DerReader {
 
   /** A BOOLEAN whose DEFAULT is FALSE: absent, or encoded as TRUE. DER writes no default (X.690 §11.5). */
   readBooleanDefaultFalse(): boolean {
-    const element = this.readOptional(DER_TAG.BOOLEAN);
-    if (element === undefined) return false;
-    const { content } = element;
+    if (this.peekTag() !== DER_TAG.BOOLEAN) return false;
+    const content = this.#readContent(DER_TAG.BOOLEAN);
     if (content.length !== 1) fail('DER_BOOLEAN', 'one byte', content.length);
     if (content[0] === 0) fail('DER_DEFAULT_ENCODED', 'the default left out', 'FALSE');
     if (content[0] !== 0xff) fail('DER_BOOLEAN', '0xff', content[0]);
@@ -143,12 +143,12 @@ export class DerReader {
 
   /** An OBJECT IDENTIFIER in dotted decimals. */
   readObjectIdentifier(): string {
-    return formatObjectIdentifier(this.read(DER_TAG.OBJECT_IDENTIFIER).content);
+    return formatObjectIdentifier(this.#readContent(DER_TAG.OBJECT_IDENTIFIER));
   }
 
   /** A BIT STRING whose unused bits are zero (X.690 §11.2.1). */
   readBitString(): DerBitString {
-    const { content } = this.read(DER_TAG.BIT_STRING);
+    const content = this.#readContent(DER_TAG.BIT_STRING);
     const unusedBits = content[0];
     const bytes = content.subarray(1);
     if (unusedBits === undefined || unusedBits > 7 || (bytes.length === 0 && unusedBits > 0)) {
@@ -162,11 +162,28 @@ export class DerReader {
   /** A Time (RFC 5280 §4.1.2.5): UTCTime to 2049, GeneralizedTime from 2050, in seconds and Z. In ms since the epoch. */
   readTime(): number {
     const tag = this.peekTag() === DER_TAG.GENERALIZED_TIME ? DER_TAG.GENERALIZED_TIME : DER_TAG.UTC_TIME;
-    return parseTime(tag, this.read(tag).content);
+    return parseTime(tag, this.#readContent(tag));
+  }
+
+  /** Passes over the next element, which must carry `tag`, and gives the offset of its content. */
+  #pass(tag: number): number {
+    const start = this.#offset;
+    const found = this.#next();
+    if (found !== tag) fail('DER_TAG', hexTag(tag), hexTag(found), start);
+    const length = this.#readLength();
+    const contentStart = this.#offset;
+    if (length > this.#end - contentStart) fail('DER_TRUNCATED', `${length} bytes`, 'the end', start);
+    this.#offset = contentStart + length;
+    return contentStart;
+  }
+
+  #readContent(tag: number): Uint8Array {
+    const start = this.#pass(tag);
+    return this.#bytes.subarray(start, this.#offset);
   }
 
   #next(): number {
-    const byte = this.#bytes[this.#offset];
+    const byte = this.peekTag();
     if (byte === undefined) return fail('DER_TRUNCATED', ANOTHER_BYTE, 'the end', this.#offset);
     this.#offset += 1;
     return byte;

@@ -21,10 +21,12 @@ export interface NameAttribute {
 
 const TEXT_TAGS: ReadonlySet<number> = new Set([DER_TAG.UTF8_STRING, DER_TAG.PRINTABLE_STRING, DER_TAG.IA5_STRING]);
 
+const UTF8 = new TextDecoder();
+
 function decodeAttributeValue(element: DerElement): string {
   if (!TEXT_TAGS.has(element.tag)) return `#${encodeHex(element.whole)}`;
   // For showing, not for deciding: names are compared as bytes.
-  return new TextDecoder().decode(element.content);
+  return UTF8.decode(element.content);
 }
 
 /**
