@@ -384,7 +384,7 @@ describe('a hostile archive is refused', () => {
       }),
       { numRuns: 200 },
     );
-  });
+  }, 120_000);
 });
 
 it('a file beyond what the ramdisk format can hold is refused before anything is written', async () => {
