@@ -1,5 +1,3 @@
-export type { EmulatorClient } from './control/control-client.ts';
-export { connectEmulator } from './control/control-client.ts';
 export type { ControlServer } from './control/control-server.ts';
 export { startControlServer } from './control/control-server.ts';
 export type { EmulatorErrorCode } from './error.ts';

@@ -3,8 +3,10 @@ import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ControlServer, Emulator, EmulatorClient } from '@nitro-enclaves/emulator';
-import { connectEmulator, startControlServer, startEmulator } from '@nitro-enclaves/emulator';
+import type { ControlServer, Emulator } from '@nitro-enclaves/emulator';
+import { startControlServer, startEmulator } from '@nitro-enclaves/emulator';
+import type { EmulatorClient } from '@nitro-enclaves/emulator/control';
+import { connectEmulator } from '@nitro-enclaves/emulator/control';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 describe('an emulator that another process speaks with', () => {

@@ -18,6 +18,6 @@ export async function copyConsole(console: Readable, { stdout, signal }: Command
 
 /** `emulator console` */
 export async function consoleCommand({ enclave, ...options }: EnclaveChoice, context: CommandContext): Promise<void> {
-  const client = await clientOf(options, context);
+  const client = clientOf(options, context);
   await copyConsole(await client.console(enclave), context);
 }

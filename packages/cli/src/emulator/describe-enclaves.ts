@@ -11,5 +11,5 @@ export interface DescribeFlags extends FolderOption {
 /** `emulator describe-enclaves`: prints what nitro-cli prints. */
 export async function describeCommand(options: DescribeFlags, context: CommandContext): Promise<void> {
   const { metadata } = options;
-  writeJson(context, await (await clientOf(options, context)).describeEnclaves({ metadata }));
+  writeJson(context, await clientOf(options, context).describeEnclaves({ metadata }));
 }

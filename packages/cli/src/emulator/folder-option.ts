@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EmulatorClient } from '@nitro-enclaves/emulator';
+import type { EmulatorClient } from '@nitro-enclaves/emulator/control';
+import { connectEmulator } from '@nitro-enclaves/emulator/control';
 import { Option } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { pathOf } from '../output.ts';
@@ -30,7 +31,6 @@ export function folderOf({ folder }: FolderOption, context: CommandContext): str
 }
 
 /** The emulator that runs in the folder. */
-export async function clientOf(options: FolderOption, context: CommandContext): Promise<EmulatorClient> {
-  const { connectEmulator } = await import('@nitro-enclaves/emulator');
+export function clientOf(options: FolderOption, context: CommandContext): EmulatorClient {
   return connectEmulator(folderOf(options, context));
 }

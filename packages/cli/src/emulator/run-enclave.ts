@@ -61,7 +61,7 @@ function runOptions(what: WhatToRun, options: RunOptions, context: CommandContex
 
 /** `emulator run-enclave`: prints what nitro-cli prints. */
 export async function runEnclaveCommand(what: WhatToRun, options: RunOptions, context: CommandContext): Promise<void> {
-  const client = await clientOf(options, context);
+  const client = clientOf(options, context);
   const run = await client.runEnclave(runOptions(what, options, context));
   const { EnclaveCID, MemoryMiB, CPUIDs } = run;
   context.stderr.write(

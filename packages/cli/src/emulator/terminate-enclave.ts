@@ -6,14 +6,14 @@ import { clientOf } from './folder-option.ts';
 
 /** `emulator terminate-enclave`: prints what nitro-cli prints. */
 export async function terminateCommand({ enclave, ...options }: EnclaveChoice, context: CommandContext): Promise<void> {
-  const terminated = await (await clientOf(options, context)).terminateEnclave(enclave);
+  const terminated = await clientOf(options, context).terminateEnclave(enclave);
   context.stderr.write(`Successfully terminated enclave ${terminated.EnclaveID}.\n`);
   writeJson(context, terminated);
 }
 
 /** `emulator terminate-enclave --all`: one JSON object for each, as nitro-cli. */
 export async function terminateAllCommand(options: FolderOption, context: CommandContext): Promise<void> {
-  const client = await clientOf(options, context);
+  const client = clientOf(options, context);
   for (const { EnclaveID } of await client.describeEnclaves()) {
     await terminateCommand({ ...options, enclave: EnclaveID }, context);
   }

@@ -1,0 +1,2 @@
+export type { EmulatorClient } from './control-client.ts';
+export { connectEmulator } from './control-client.ts';
