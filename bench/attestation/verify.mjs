@@ -119,7 +119,7 @@ function refuse(hostile) {
 }
 
 console.log(describeMachine());
-console.log(`document: ${isGenuine ? "genuine" : "emulated"}, ${bytes.length} bytes\n`);
+console.log(`document: ${isGenuine ? 'genuine' : 'emulated'}, ${bytes.length} bytes\n`);
 
 const COLD = 'floor cold: five raw verifications';
 const WARM = 'floor warm: one raw verification';
