@@ -12,7 +12,7 @@ export interface Addon {
   hold(on: boolean): void;
   socket(family: number): number;
   close(descriptor: number): number;
-  /** Takes over a descriptor that is being reported. Until that, or `close`, it is closed if the report is cut short. */
+  /** Says that a descriptor is a handle of Node's now. All others are closed at the end of their worker. */
   keep(descriptor: number): void;
   /** Moves `from` to the number `onto`, whatever was open there. `from` stays open. */
   duplicate(from: number, onto: number): number;

@@ -62,7 +62,6 @@ static void call_report(napi_env env, napi_value function, struct channel *chann
 {
 	napi_value arguments[4], receiver;
 	size_t count = 2;
-	int32_t left;
 
 	napi_get_undefined(env, &receiver);
 	napi_create_uint32(env, report->id, &arguments[0]);
@@ -73,13 +72,10 @@ static void call_report(napi_env env, napi_value function, struct channel *chann
 		arguments[count++] = bytes_value(env, report->peer.bytes, report->peer.length);
 		arguments[count++] = bytes_value(env, report->local.bytes, report->local.length);
 	}
-	channel->undelivered = report->descriptor;
-	if (napi_call_function(env, receiver, function, count, arguments, NULL) == napi_ok)
-		return;
-	left = channel->undelivered;
-	if (left >= 0)
-		SYSCALL(close, left, 0, 0, 0, 0, 0);
-	rethrow(env);
+	if (report->descriptor >= 0)
+		loose_add(channel->loose, report->descriptor);
+	if (napi_call_function(env, receiver, function, count, arguments, NULL) != napi_ok)
+		rethrow(env);
 }
 
 static void deliver(napi_env env, napi_value function, void *context, void *data)
@@ -106,13 +102,14 @@ static void finalize(napi_env env, void *data, void *hint)
 	channel_release(data);
 }
 
-struct channel *channel_create(napi_env env, napi_value report)
+struct channel *channel_create(napi_env env, napi_value report, struct loose **loose)
 {
 	struct channel *channel = allocate(sizeof *channel);
 	napi_value name;
 
 	if (channel == NULL)
 		return NULL;
+	channel->loose = loose;
 	channel->references = 2; /* its creator's, and the function's */
 	napi_create_string_utf8(env, "VSOCK", NAPI_AUTO_LENGTH, &name);
 	if (napi_create_threadsafe_function(env, report, NULL, name, 0, 1, channel, finalize, channel, deliver,

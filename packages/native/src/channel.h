@@ -2,6 +2,7 @@
 #ifndef NITRO_ENCLAVES_CHANNEL_H
 #define NITRO_ENCLAVES_CHANNEL_H
 
+#include "loose.h"
 #include "thread.h"
 
 #include <node_api.h>
@@ -39,14 +40,10 @@ struct channel {
 	uint32_t references;
 	napi_threadsafe_function function; /* NULL once closed */
 	struct reactor *reactor;	   /* NULL before it starts */
-	/*
-	 * The descriptor that is being reported, until JavaScript has closed or kept it; -1 for none. A worker may be
-	 * stopped before the report, or in the midst of it, and then nobody would close it.
-	 */
-	int32_t undelivered;
+	struct loose **loose;		   /* where a reported descriptor is held until it is somebody's */
 };
 
-struct channel *channel_create(napi_env env, napi_value report);
+struct channel *channel_create(napi_env env, napi_value report, struct loose **loose);
 void channel_hold(struct channel *channel, napi_env env, bool on);
 struct channel *channel_refer(struct channel *channel);
 void channel_release(struct channel *channel);

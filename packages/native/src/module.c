@@ -3,6 +3,7 @@
  * zero), and identifiers of what is reported later. Everything about families, addresses and errors is said above.
  */
 #include "channel.h"
+#include "loose.h"
 #include "nsm.h"
 #include "reactor.h"
 #include "syscall.h"
@@ -29,6 +30,7 @@ struct instance {
 	struct channel *channel; /* NULL before `start` */
 	uint32_t last_id;
 	struct opened_device *devices;
+	struct loose *loose;
 };
 
 static struct instance *instance_of(napi_env env)
@@ -102,17 +104,13 @@ static napi_value copied(napi_env env, const uint8_t *start, size_t length)
 static napi_value open_socket(napi_env env, napi_callback_info info)
 {
 	napi_value values[ARGUMENTS_MAX];
+	long result;
 
 	arguments(env, info, values);
-	return number(env, SYSCALL(socket, integer(env, values[0]), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, 0, 0, 0));
-}
-
-static void keep_descriptor(napi_env env, int64_t descriptor)
-{
-	struct channel *channel = instance_of(env)->channel;
-
-	if (channel != NULL && channel->undelivered == descriptor)
-		channel->undelivered = -1;
+	result = SYSCALL(socket, integer(env, values[0]), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, 0, 0, 0);
+	if (result >= 0)
+		loose_add(&instance_of(env)->loose, result);
+	return number(env, result);
 }
 
 static napi_value keep(napi_env env, napi_callback_info info)
@@ -120,7 +118,7 @@ static napi_value keep(napi_env env, napi_callback_info info)
 	napi_value values[ARGUMENTS_MAX];
 
 	arguments(env, info, values);
-	keep_descriptor(env, integer(env, values[0]));
+	loose_remove(&instance_of(env)->loose, integer(env, values[0]));
 	return NULL;
 }
 
@@ -129,7 +127,7 @@ static napi_value close_descriptor(napi_env env, napi_callback_info info)
 	napi_value values[ARGUMENTS_MAX];
 
 	arguments(env, info, values);
-	keep_descriptor(env, integer(env, values[0]));
+	loose_remove(&instance_of(env)->loose, integer(env, values[0]));
 	return number(env, SYSCALL(close, integer(env, values[0]), 0, 0, 0, 0, 0));
 }
 
@@ -243,7 +241,7 @@ static napi_value start(napi_env env, napi_callback_info info)
 	arguments(env, info, values);
 	if (instance->channel != NULL)
 		return number(env, -EALREADY);
-	instance->channel = channel_create(env, values[0]);
+	instance->channel = channel_create(env, values[0], &instance->loose);
 	if (instance->channel == NULL)
 		return number(env, -ENOMEM);
 	instance->channel->reactor = reactor_start(instance->channel, &error);
@@ -283,6 +281,7 @@ static napi_value connect_socket(napi_env env, napi_callback_info info)
 	if (!reactor_connect(instance->channel->reactor, ++instance->last_id, integer(env, values[0]), &name,
 			     integer(env, values[2])))
 		return number(env, -ENOMEM);
+	loose_remove(&instance->loose, integer(env, values[0]));
 	return number(env, instance->last_id);
 }
 
@@ -300,6 +299,7 @@ static napi_value listen_socket(napi_env env, napi_callback_info info)
 		return number(env, result);
 	if (!reactor_listen(instance->channel->reactor, ++instance->last_id, integer(env, values[0])))
 		return number(env, -ENOMEM);
+	loose_remove(&instance->loose, integer(env, values[0]));
 	return number(env, instance->last_id);
 }
 
@@ -389,6 +389,13 @@ static napi_value close_nsm(napi_env env, napi_callback_info info)
 
 /* ---- the module ---- */
 
+static void close_loose(void *data)
+{
+	struct instance *instance = data;
+
+	loose_close_all(&instance->loose);
+}
+
 static void finalize_instance(napi_env env, void *data, void *hint)
 {
 	(void)env;
@@ -428,6 +435,8 @@ NAPI_MODULE_INIT()
 		free(instance);
 		return NULL;
 	}
+	/* The first hook, so the last to run. */
+	napi_add_env_cleanup_hook(env, close_loose, instance);
 	napi_define_properties(env, exports, sizeof methods / sizeof *methods, methods);
 	return exports;
 }

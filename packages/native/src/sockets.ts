@@ -17,8 +17,8 @@ export function closeSocket(descriptor: number): void {
 }
 
 /**
- * To be called with a descriptor that has just been reported before anything but `closeSocket` may come to close it. All
- * others are closed by the addon should their worker be stopped at that very moment.
+ * Says that a handle of Node's will close the descriptor. All others, whether opened here or reported, are closed by the
+ * addon at the end of their worker, wherever that is stopped.
  */
 export function keepSocket(descriptor: number): void {
   addon().keep(descriptor);

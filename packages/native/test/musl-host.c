@@ -33,8 +33,11 @@ struct method {
 } methods[64];
 static size_t method_count;
 static void *instance_data;
-static void (*cleanup)(void *);
-static void *cleanup_argument;
+static struct {
+	void (*run)(void *);
+	void *argument;
+} hooks[8];
+static size_t hook_count;
 
 static napi_value value(int kind, int64_t number)
 {
@@ -118,8 +121,8 @@ napi_status napi_define_properties(napi_env env, napi_value object, size_t count
 }
 napi_status napi_add_env_cleanup_hook(napi_env env, void (*hook)(void *), void *argument)
 {
-	cleanup = hook;
-	cleanup_argument = argument;
+	hooks[hook_count].run = hook;
+	hooks[hook_count++].argument = argument;
 	return napi_ok;
 }
 napi_status napi_is_exception_pending(napi_env env, bool *result) { *result = false; return napi_ok; }
@@ -254,7 +257,10 @@ int main(int count, char **arguments)
 		await_report();
 	while (reported_id != refused);
 	expect(reported_result == -25, "what is no NSM answers ENOTTY");
-	cleanup(cleanup_argument);
+	while (hook_count > 0) {
+		hook_count--;
+		hooks[hook_count].run(hooks[hook_count].argument);
+	}
 	expect(fcntl(listener, F_GETFD) == -1, "the listener is closed at the end");
 	printf("ok\n");
 	return 0;

@@ -55,7 +55,9 @@ interface AdoptOptions {
 function openDecoy(options: AdoptOptions): Socket {
   const decoy = openSocket(AF_UNIX);
   try {
-    return new CoalescingSocket({ ...options, fd: decoy });
+    const socket = new CoalescingSocket({ ...options, fd: decoy });
+    keepSocket(decoy);
+    return socket;
   } catch (error) {
     closeSocket(decoy);
     throw error;
