@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { bundle } from './bundle.ts';
 
 /** Most bytes of an entry, minified and gzipped, with everything that it depends on. */
-const BUDGETS = { attestation: 12_000, core: 6_500, eif: 25_000 } as const;
+const BUDGETS = { attestation: 16_000, core: 6_500, eif: 25_000 } as const;
 
 const FOREIGN: readonly [what: string, pattern: RegExp][] = [
   ['a Node module', /["']node:/],
