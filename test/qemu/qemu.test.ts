@@ -17,7 +17,7 @@ import { FIRST_PORT, SERVICE, TLS_NAME } from './traffic/services.ts';
 
 const MINUTE = 60_000;
 const PREPARATION = 40 * MINUTE;
-const ENCLAVE_LIFE = 20 * MINUTE;
+const ENCLAVE_LIFE = 40 * MINUTE;
 
 const INSTANCE_ID = 'i-0123456789abcdef0';
 const MODULE_ID = `${INSTANCE_ID}-enc0123456789abcdef`;
@@ -26,7 +26,7 @@ const ROLE = 'arn:aws:iam::123456789012:role/GuestTests';
 /** `NITRO_QEMU_FULL=1`: 1 GiB each way and 5000 connections; otherwise what a slow machine does in a few minutes. */
 const FULL = process.env['NITRO_QEMU_FULL'] === '1';
 const LOAD = {
-  outward: FULL ? { bulkMebibytes: 1024, connections: 5000 } : { bulkMebibytes: 256, connections: 2000 },
+  outward: FULL ? { bulkMebibytes: 1024, connections: 5000 } : { bulkMebibytes: 128, connections: 2000 },
   inward: FULL ? { bulkMebibytes: 1024, connections: 5000 } : { bulkMebibytes: 64, connections: 1000 },
 };
 

@@ -83,10 +83,15 @@ void connection_flush(struct connection *connection) {
     if (sent < 0) {
       // The host has gone without reading to the end, as a peer that closes with data waiting: a reset.
       connection->outgoing_start = connection->outgoing_end = 0;
-      connection->owes_reset = true;
+      if (connection->state == DRAINING) connection->state = DEAD;
+      else connection->owes_reset = true;
       return;
     }
     count_forwarded(connection, sent);
+  }
+  if (connection->state == DRAINING) {
+    connection->state = DEAD;
+    return;
   }
   if (connection->guest_shutdown & SHUTDOWN_SEND && !connection->write_closed) {
     connection->write_closed = true;
@@ -102,9 +107,16 @@ void connection_shutdown_by_guest(struct connection *connection, uint32_t direct
   connection_flush(connection);
 }
 
+void connection_reset_by_guest(struct connection *connection) {
+  // A guest that closes waits 8 s for us, and then resets: by then a slow reader may not have got all that it sent.
+  bool drains = connection->guest_shutdown == SHUTDOWN_BOTH && buffered(connection) > 0;
+  connection->state = drains ? DRAINING : DEAD;
+}
+
 short connection_events(const struct connection *connection) {
   short events = 0;
   if (connection->state == AWAITING_PREFACE) return POLLIN;
+  if (connection->state == DRAINING) return POLLOUT;
   if (connection->state != ESTABLISHED) return 0;
   bool wants_data = !connection->host_ended && !(connection->guest_shutdown & SHUTDOWN_RECEIVE);
   if (wants_data && connection_credit(connection) > 0) events |= POLLIN;

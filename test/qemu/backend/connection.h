@@ -19,6 +19,8 @@ enum connection_state {
   AWAITING_PREFACE,
   REQUESTED,
   ESTABLISHED,
+  // The guest has forgotten it, but the host is still to read what the guest had sent before.
+  DRAINING,
   // Nothing more to be done but to free it.
   DEAD,
 };
@@ -62,6 +64,7 @@ uint32_t connection_credit(const struct connection *connection);
 // Takes bytes from the guest; more than it had credit for end the connection.
 void connection_from_guest(struct connection *connection, const uint8_t *bytes, size_t size);
 void connection_shutdown_by_guest(struct connection *connection, uint32_t directions);
+void connection_reset_by_guest(struct connection *connection);
 // Writes what is buffered, as much as the host takes.
 void connection_flush(struct connection *connection);
 

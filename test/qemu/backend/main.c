@@ -66,6 +66,10 @@ static void handle_connection(struct connection *connection, short events) {
     else if (events) connection_hung_up(connection);
     return;
   }
+  if (connection->state == DRAINING) {
+    connection_flush(connection);
+    return;
+  }
   if (events & POLLOUT) connection_flush(connection);
   if (events & POLLIN) packets_carry_data(connection);
   if (events & POLLERR) connection->owes_reset = true;

@@ -220,7 +220,7 @@ static void carry_out(const struct header *packet, const uint8_t *bytes) {
   connection->guest_forwarded = packet->forwarded;
   switch (packet->operation) {
     case RESPONSE: connection->state = ESTABLISHED; break;
-    case RESET: connection->state = DEAD; break;
+    case RESET: connection_reset_by_guest(connection); break;
     case SHUTDOWN: connection_shutdown_by_guest(connection, packet->flags); break;
     case READ_WRITE: connection_from_guest(connection, bytes, packet->length); break;
     case CREDIT_REQUEST: connection->owes_credit = true; break;

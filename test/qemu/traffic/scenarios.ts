@@ -258,14 +258,14 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: '40 streams of many lengths come back whole, with a half-close each', timeout: 120_000, run: echoStreams },
   { name: 'HTTP with kept-alive connections', timeout: 120_000, run: http },
   { name: 'HTTPS with kept-alive connections', timeout: 180_000, run: https },
-  { name: 'bulk data is received whole, by its checksum', timeout: 600_000, run: receiveBulk },
-  { name: 'bulk data is sent whole, by its checksum', timeout: 600_000, run: sendBulk },
+  { name: 'bulk data is received whole, by its checksum', timeout: 1_200_000, run: receiveBulk },
+  { name: 'bulk data is sent whole, by its checksum', timeout: 1_200_000, run: sendBulk },
   {
     name: 'a paused reader holds at most 1 MiB, and gets the rest when it reads on',
     timeout: 120_000,
     run: pausedReader,
   },
-  { name: 'thousands of short connections', timeout: 300_000, run: shortConnections },
+  { name: 'thousands of short connections', timeout: 600_000, run: shortConnections },
   { name: 'a peer that vanishes ends the connection, sending or receiving', timeout: 120_000, run: vanishing },
   {
     name: 'a listener that closes under load leaves nobody waiting, and can open again',
