@@ -16,7 +16,7 @@ import { printClaim } from '../side-by-side.mjs';
 
 const HEARTBEAT_PORT = 9000;
 const ENCLAVE_LIFE_MS = 600_000;
-const [MEBIBYTES, PINGS, ROUNDS] = ['64', '1000', '7'];
+const [MEBIBYTES, PINGS, ROUNDS] = ['32', '500', '5'];
 
 function source(name) {
   return fileURLToPath(new URL(`guest/${name}`, import.meta.url));

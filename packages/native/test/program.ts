@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 
 /** What has hung is ended, and its output tells where. */
-const PROGRAM_TIMEOUT_MS = 400_000;
+const PROGRAM_TIMEOUT_MS = 840_000;
 
 /** Runs a program to its end. */
 export function runProgram(

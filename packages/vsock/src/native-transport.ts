@@ -70,6 +70,7 @@ function ownCid(family: SocketFamily): number {
 function prepareConnect(family: SocketFamily, remote: VsockAddress, timeout: number): number {
   const descriptor = openNamed(family, 'connect', remote);
   try {
+    family.prepare?.(descriptor);
     if (family.ownName !== undefined) bindSocket(descriptor, family.ownName());
     family.limitConnect?.(descriptor, timeout);
   } catch (error) {
@@ -127,6 +128,7 @@ async function listen(family: SocketFamily, request: ListenRequest, events: List
 
 function bindAddress(family: SocketFamily, descriptor: number, requested: VsockAddress): VsockAddress {
   try {
+    family.prepare?.(descriptor);
     bindSocket(descriptor, family.encodeName(requested));
     return family.decodeName(localName(descriptor));
   } catch (error) {

@@ -12,13 +12,22 @@ export interface SocketFamily {
   decodeName(name: Uint8Array): VsockAddress;
   /** The name to bind to before connecting, in families in which the kernel gives none by itself. */
   ownName?(): Uint8Array;
+  /** Sets up a new socket, before it connects or listens; what a listener accepts is set up like it. */
+  prepare?(descriptor: number): void;
   /** Tells the kernel for how long it may try; otherwise it has a limit of its own. */
   limitConnect?(descriptor: number, timeout: number): void;
 }
 
 const AF_VSOCK = 40;
 const SOCKADDR_VM_LENGTH = 16;
+const SO_VM_SOCKETS_BUFFER_SIZE = 0;
+const SO_VM_SOCKETS_BUFFER_MAX_SIZE = 2;
 const SO_VM_SOCKETS_CONNECT_TIMEOUT = 6;
+/**
+ * What a peer may send before we read: twice the kernel's default, so that a writer sleeps less often, and little enough
+ * that a paused reader holds less than 1 MiB in all.
+ */
+const RECEIVE_BUFFER_BYTES = 512 * 1024;
 const LITTLE_ENDIAN = endianness() === 'LE';
 
 function view(bytes: Uint8Array): DataView {
@@ -49,6 +58,12 @@ function encodeTimeval(milliseconds: number): Uint8Array {
   return value;
 }
 
+function encodeSize(bytes: number): Uint8Array {
+  const value = new Uint8Array(8);
+  view(value).setBigUint64(0, BigInt(bytes), LITTLE_ENDIAN);
+  return value;
+}
+
 /** The family of the socket that is called `name`. */
 export function nameFamily(name: Uint8Array): number {
   return view(name).getUint16(0, LITTLE_ENDIAN);
@@ -60,6 +75,11 @@ export const vsockFamily: SocketFamily = {
   localCid,
   encodeName: encodeSockaddrVm,
   decodeName: decodeSockaddrVm,
+  prepare: (descriptor) => {
+    const size = encodeSize(RECEIVE_BUFFER_BYTES);
+    setSocketOption(descriptor, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, size);
+    setSocketOption(descriptor, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, size);
+  },
   // The kernel gives up after 2 s by itself.
   limitConnect: (descriptor, timeout) =>
     setSocketOption(descriptor, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, encodeTimeval(timeout)),
