@@ -16,6 +16,13 @@ function copyInto(root, path) {
   copyFileSync(realpathSync(path), to);
 }
 
+/** The addon of AF_VSOCK and the NSM, where the bundle looks for it: beside its folder. */
+function copyAddon(root) {
+  const file = `prebuilds/linux-${process.arch}/nitro-enclaves.node`;
+  mkdirSync(dirname(join(root, file)), { recursive: true });
+  copyFileSync(new URL(`../../packages/native/${file}`, import.meta.url), join(root, file));
+}
+
 /** Bundles `entry` into /app/main.mjs of `root`, beside /usr/bin/node. `banner` goes in front: another banner, another image. */
 export async function makeRoot(root, { entry, banner = '' }) {
   mkdirSync(join(root, 'app'), { recursive: true });
@@ -38,6 +45,7 @@ export async function makeRoot(root, { entry, banner = '' }) {
   mkdirSync(join(root, 'usr', 'bin'), { recursive: true });
   copyFileSync(node, join(root, 'usr', 'bin', 'node'));
   for (const library of librariesOf(node)) copyInto(root, library);
+  copyAddon(root);
   mkdirSync(join(root, 'etc'), { recursive: true });
   writeFileSync(join(root, 'etc', 'passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
 }
