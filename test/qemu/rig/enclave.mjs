@@ -61,13 +61,15 @@ export class QemuEnclave {
    *   ports?: readonly number[],
    *   memory?: number,
    *   identity?: { id?: string, 'parent-role'?: string, 'parent-id'?: string },
+   *   silenceLimit?: number,
    *   onConsole?: (line: string) => void,
    * }} options `folder` holds the sockets, `ports` are the guest's that the host may connect to; `memory` in MiB.
+   * An enclave whose console says nothing for `silenceLimit` ms (default ten minutes) is ended.
    */
-  static async boot({ ports = [], memory = 512, identity = {}, ...options }) {
+  static async boot({ ports = [], memory = 512, identity = {}, silenceLimit = 600_000, ...options }) {
     const enclave = new QemuEnclave();
     try {
-      await enclave.#start({ ports, memory, identity, ...options });
+      await enclave.#start({ ports, memory, identity, silenceLimit, ...options });
     } catch (error) {
       await enclave.terminate();
       throw error;
@@ -75,7 +77,7 @@ export class QemuEnclave {
     return enclave;
   }
 
-  async #start({ rig, image, folder, ports, memory, identity, onConsole }) {
+  async #start({ rig, image, folder, ports, memory, identity, silenceLimit, onConsole }) {
     const control = join(folder, 'control');
     const backend = spawn(rig.backend, [control, folder, String(ENCLAVE_CID), ...ports.map(String)], {
       stdio: ['ignore', 'inherit', 'inherit'],
@@ -94,13 +96,19 @@ export class QemuEnclave {
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.#children.push(qemu);
+    const silence = setTimeout(() => {
+      this.console.push(`ended: nothing on the console for ${silenceLimit} ms`);
+      qemu.kill('SIGKILL');
+    }, silenceLimit);
     for (const stream of [qemu.stdout, qemu.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
+        silence.refresh();
         this.console.push(line.replace(/\r$/, ''));
         onConsole?.(line);
       });
     }
     this.ended = new Promise((resolve) => qemu.once('close', resolve));
+    this.ended.then(() => clearTimeout(silence));
   }
 
   /** Ends it at once. */
