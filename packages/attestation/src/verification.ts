@@ -84,9 +84,8 @@ function knownLinks(encoded: readonly Uint8Array[], cache: LinkCache): VerifiedL
 function readLinks(document: AttestationDocument, known: readonly VerifiedLink[], anchor: PathCertificate): PathLink[] {
   const certificates = encodedPath(document);
   const owns = certificates.map(({ encoded, path }, index) => {
-    const ready = index === 0 ? anchor : known[index]?.own;
-    const isSame = ready !== undefined && bytesEqual(encoded, ready.certificate.encoded);
-    return isSame ? ready : readPathCertificate(encoded, path);
+    const isAnchor = index === 0 && bytesEqual(encoded, anchor.certificate.encoded);
+    return known[index]?.own ?? (isAnchor ? anchor : readPathCertificate(encoded, path));
   });
   const leaf = owns.length - 1;
   return owns.map((own, index) => ({
