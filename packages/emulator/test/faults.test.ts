@@ -33,6 +33,7 @@ describe('the schedule of faults', () => {
         expect(occasionsOf([{ ...SLOW, chance: 0 }], { seed })).not.toContain(true);
         expect(occasionsOf([{ ...SLOW, chance: 1 }], { seed })).not.toContain(false);
       }),
+      { numRuns: 20 },
     );
   });
 
