@@ -18,8 +18,7 @@ const TSC = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 /** Below this package, so that examples find the workspace's packages as those of a user find theirs. */
 const CACHE = fileURLToPath(new URL('../.cache/readme/', import.meta.url));
 
-/** Where the workspace's own command is, as npm would install it. */
-const COMMANDS = join(ROOT, 'test', 'node_modules', '.bin');
+const MAIN = join(ROOT, 'packages', 'cli', 'dist', 'main.js');
 
 const TSCONFIG = {
   compilerOptions: {
@@ -44,13 +43,20 @@ let folder: string;
 beforeAll(() => {
   mkdirSync(CACHE, { recursive: true });
   folder = mkdtempSync(join(CACHE, 'run-'));
+  // The command of this tree: pnpm can make none while the packages are not built yet.
+  mkdirSync(join(folder, 'bin'));
+  const command = `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`;
+  writeFileSync(join(folder, 'bin', 'nitro-enclaves'), command, { mode: 0o755 });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs a program in an empty folder of its own. */
 function runAlone(command: string, args: readonly string[], input = '') {
   const cwd = mkdtempSync(join(tmpdir(), 'example-'));
-  const env = { ...process.env, PATH: [dirname(process.execPath), COMMANDS, process.env['PATH']].join(delimiter) };
+  const env = {
+    ...process.env,
+    PATH: [dirname(process.execPath), join(folder, 'bin'), process.env['PATH']].join(delimiter),
+  };
   try {
     return spawnSync(command, args, { cwd, env, input, encoding: 'utf8', timeout: 120_000 });
   } finally {
