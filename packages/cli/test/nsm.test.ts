@@ -118,6 +118,11 @@ describe('nsm attest', () => {
     expect(parseAttestationDocument(document).moduleId).toBe(enclave.enclaveId);
   });
 
+  it('prints JSON, beside a file or without one', async () => {
+    const { document } = await json('nsm', 'attest', '-o', 'document.bin');
+    expect(Buffer.from(document, 'base64')).toEqual(await readFile(join(folder, 'document.bin')));
+  });
+
   it('refuses more than a document holds', async () => {
     expect((await nitro(['nsm', 'attest', '--nonce', '00'.repeat(1025)])).code).toBe(EXIT_CODE.USAGE);
   });
@@ -129,6 +134,12 @@ describe('nsm random', () => {
     expect(Buffer.from(await text('nsm', 'random', '33', '--encoding', 'base64'), 'base64').length).toBe(33);
     expect((await nitro(['nsm', 'random', '1000', '--encoding', 'raw'])).out.length).toBe(1000);
     expect(await text('nsm', 'random', '16')).not.toBe(await text('nsm', 'random', '16'));
+  });
+
+  it('prints JSON in either text encoding', async () => {
+    expect(await json('nsm', 'random', '8')).toEqual({ random: expect.stringMatching(/^[0-9a-f]{16}$/) });
+    const { random } = await json('nsm', 'random', '9', '--encoding', 'base64');
+    expect(Buffer.from(random, 'base64').length).toBe(9);
   });
 
   it.each([['-1'], ['1.5'], ['many'], ['99999999999']])('refuses %s bytes', async (length) => {

@@ -57,11 +57,13 @@ export const registerNsm: RegisterCommands = (program, context) => {
     .option('--user-data <bytes>', 'user data to put into it', bytes)
     .option('--nonce <bytes>', 'nonce to put into it', bytes)
     .option('-o, --output <file>', 'write the document itself to a file')
+    .option('--json', 'print JSON')
     .action((flags: AttestFlags) => attestCommand(flags, context));
   nsm
     .command('random')
     .description('get random bytes')
     .addArgument(new Argument('<length>', 'number of bytes').argParser(count))
     .addOption(new Option('--encoding <encoding>', 'how to print them').choices(RANDOM_ENCODINGS).default('hex'))
+    .option('--json', 'print JSON')
     .action((length: number, flags: RandomFlags) => randomCommand(length, flags, context));
 };
