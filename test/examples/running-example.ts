@@ -18,10 +18,15 @@ export function scratchFolder(): { readonly path: string } & Disposable {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Bundles the entry point of an example into `folder`, and gives the command that runs it. */
+/** Bundles src/`entry`.ts of an example into `folder`, and gives the path of the one file. */
+export async function bundleEntry(example: string, entry: string, folder: string): Promise<string> {
+  await bundleProgram(join(ROOT, 'examples', example, 'src', `${entry}.ts`), folder, `${entry}.mjs`);
+  return join(folder, 'lib', `${entry}.mjs`);
+}
+
+/** The command that runs the entry point of an example, bundled into `folder`. */
 export async function commandOf(example: string, folder: string): Promise<string[]> {
-  await bundleProgram(join(ROOT, 'examples', example, 'src', 'main.ts'), folder, 'main.mjs');
-  return [process.execPath, join(folder, 'lib', 'main.mjs')];
+  return [process.execPath, await bundleEntry(example, 'main', folder)];
 }
 
 /** Waits until the enclave listens on `port`; fails when it ends before. */

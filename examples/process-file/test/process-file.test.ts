@@ -1,13 +1,16 @@
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { KMS } from '@aws-sdk/client-kms';
 import type { EmulatedEnclave, Emulator } from '@nitro-enclaves/emulator';
 import { startEmulator } from '@nitro-enclaves/emulator';
 import type { DataEncryption } from '@nitro-enclaves/kms';
 import { dataEncryption } from '@nitro-enclaves/kms';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commandOf, scratchFolder, untilListening } from '../../../test/examples/running-example.ts';
+import { bundleEntry, commandOf, scratchFolder, untilListening } from '../../../test/examples/running-example.ts';
 import type { ResultChecks } from '../src/index.ts';
 import { APPLICATION_PORT, freshNonce, INPUT_CONTEXT, openResult, PAYMENTS_HEADER, submit } from '../src/index.ts';
 
@@ -149,5 +152,61 @@ describe('a client', () => {
     const nonce = freshNonce();
     const { emulatorRoot: _, ...checks } = checksFor(nonce);
     await expect(openResult(await send(await sealed(), nonce), checks)).rejects.toMatchObject({ code: 'TRUST_ANCHOR' });
+  });
+});
+
+describe('the command of a sender', () => {
+  let program: string;
+  beforeAll(async () => {
+    program = await bundleEntry('process-file', 'send', folder.path);
+  });
+
+  async function run(...args: readonly string[]) {
+    const { endpoint, credentials, ca } = emulator.kms ?? expect.fail('expected a KMS');
+    writeFileSync(join(folder.path, 'ca.pem'), ca);
+    const env = {
+      AWS_REGION: REGION,
+      AWS_ENDPOINT_URL_KMS: endpoint,
+      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      NODE_EXTRA_CA_CERTS: join(folder.path, 'ca.pem'),
+      NODE_NO_WARNINGS: '1',
+    };
+    const child = spawn(process.execPath, [program, ...args], { env });
+    const [out, err] = [text(child.stdout), text(child.stderr)];
+    const status = await new Promise((resolve) => child.once('close', resolve));
+    return { status, out: await out, err: await err };
+  }
+
+  function argumentsWith(PCR0: string): string[] {
+    const { PCR1, PCR2 } = enclave.describe().Measurements;
+    const [image, file] = [join(folder.path, 'image.json'), join(folder.path, 'payments.csv')];
+    writeFileSync(image, JSON.stringify({ Measurements: { PCR0, PCR1, PCR2 } }));
+    writeFileSync(file, FILE);
+    const root = Buffer.from(emulator.rootCertificate).toString('base64');
+    writeFileSync(
+      join(emulator.folder, 'root.pem'),
+      `-----BEGIN CERTIFICATE-----\n${root.replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+    );
+    const keys = ['--input-key', arnOf(INPUT_KEY_ID), '--result-key', arnOf(RESULT_KEY_ID)];
+    return ['--cid', String(enclave.cid), '--image', image, ...keys, '--emulator', emulator.folder, file];
+  }
+
+  it('prints a verified summary', async () => {
+    const { status, out, err } = await run(...argumentsWith(enclave.describe().Measurements.PCR0));
+    expect(status, err).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ rows: 3, cents: 2999 });
+    expect(err).toContain(enclave.enclaveId);
+  });
+
+  it('prints nothing of what another image made', async () => {
+    const { status, out, err } = await run(...argumentsWith('a0'.repeat(48)));
+    expect(status).toBe(1);
+    expect(out).toBe('');
+    expect(err).toContain('PolicyError');
+  });
+
+  it('says what it needs', async () => {
+    expect(await run('payments.csv')).toMatchObject({ status: 2, err: expect.stringContaining('usage:') });
   });
 });
