@@ -66,11 +66,14 @@ async function connectUnix(machine: UnixMachine, options: VsockConnectOptions): 
       const opening = connect({ path, allowHalfOpen });
       opening.once('error', failed);
       opening.once('connect', () => {
-        clearTimeout(expiry);
-        opening.off('error', failed);
         const local = { cid: loopback ? VMADDR_CID_LOCAL : machine.cid, port: ephemeralPort() };
-        opening.write(encodePreface({ remote: local, dialledCid: cid }));
-        resolve(attachEndpoints(discountWritten(opening, PREFACE_LENGTH), { remote, local }));
+        // Handed over when the preface is out: a listener that has hung up already is an error of connecting still.
+        opening.write(encodePreface({ remote: local, dialledCid: cid }), (error) => {
+          if (error) return;
+          clearTimeout(expiry);
+          opening.off('error', failed);
+          resolve(attachEndpoints(discountWritten(opening, PREFACE_LENGTH), { remote, local }));
+        });
       });
       return opening;
     }
@@ -89,8 +92,10 @@ async function connectUnix(machine: UnixMachine, options: VsockConnectOptions): 
   });
 }
 
-/** No file at all is what an address without a listener looks like in a folder. */
+/** What an address without a listener looks like in a folder: no file, or somebody who hangs up before hearing us out. */
+const REFUSALS: ReadonlySet<string> = new Set(['ENOENT', 'EPIPE', 'ECONNRESET']);
+
 function connectError(error: Error, address: { cid: number; port: number }): Error {
   const code = errorCode(error) ?? 'EIO';
-  return vsockError({ code: code === 'ENOENT' ? 'ECONNREFUSED' : code, syscall: 'connect', address }, error);
+  return vsockError({ code: REFUSALS.has(code) ? 'ECONNREFUSED' : code, syscall: 'connect', address }, error);
 }

@@ -72,6 +72,13 @@ describe.each(process.platform === 'linux' ? ['unix', 'native'] : ['unix'])(
       expect(await run('cluster')).toBe('to a worker, to a worker, EADDRINUSE');
     });
 
+    it('survives having no descriptor left, and serves on when there are some again', async () => {
+      const place = kind === 'unix' ? await mkdtemp(join(folder, 's')) : randomUUID();
+      const limited = ['sh', '-c', 'ulimit -n 64 && exec "$@"', 'sh', process.execPath, script];
+      const { exitCode, stdout, stderr } = await runProgram([...limited, 'out of descriptors', kind, place]);
+      expect({ exitCode, stderr, stdout }).toEqual({ exitCode: 0, stderr: '', stdout: 'true true alive\n' });
+    });
+
     it.runIf(process.platform === 'linux')(
       'writes again what the kernel had no buffer for (ENOBUFS)',
       async ({ skip }) => {

@@ -3,7 +3,7 @@
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import type { Transport } from '@nitro-enclaves/vsock';
+import type { Transport, VsockServer } from '@nitro-enclaves/vsock';
 import { unixTransport } from '@nitro-enclaves/vsock';
 import { readAll } from '../src/conformance/conformance-test.ts';
 import { nativeTransport } from '../src/native-transport.ts';
@@ -23,6 +23,16 @@ async function echo(port: number, text: string): Promise<string> {
 
 function echoServer() {
   return machine(16).createServer({}, (socket) => socket.pipe(socket));
+}
+
+interface Destroyable {
+  destroy(): unknown;
+}
+
+function connections(server: VsockServer): Promise<number> {
+  return new Promise((resolve) => {
+    server.getConnections((_, count) => resolve(count));
+  });
 }
 
 /** Runs after a while, only if something else keeps the process alive until then. */
@@ -85,6 +95,26 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     }
     socket.end();
     console.log((await answer).toString() === lines.join('') ? 'whole' : 'broken');
+    server.close();
+  },
+  'out of descriptors': async () => {
+    const server = await echoServer()
+      .on('error', () => {})
+      .listen({ port: 1 });
+    const open: Destroyable[] = [];
+    let code: unknown;
+    while (code === undefined) {
+      const socket = await machine(3)
+        .connect({ cid: 16, port: 1, timeout: 5000 })
+        .catch((error) => {
+          code = error.code;
+        });
+      if (socket) open.push(socket.on('error', () => {}));
+    }
+    const before = open.length;
+    for (const socket of open) socket.destroy();
+    while ((await connections(server)) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    console.log(code === 'EMFILE' || code === 'ECONNREFUSED', before > 3, await echo(1, 'alive'));
     server.close();
   },
   'worker threads': async () => {
