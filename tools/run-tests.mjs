@@ -13,7 +13,14 @@ import { ROOT, run } from './run.mjs';
  * Tests that want the machine for themselves, and whose subject is not Node's version: a browser, a guest, the packed
  * packages, long soaks. They run one file after the other, and once.
  */
-const HEAVY = ['test/browser/', 'test/package/', 'test/qemu/', 'test/fuzz/', 'soak.test.ts'];
+const HEAVY = [
+  'test/browser/',
+  'examples/verify-in-browser/test/',
+  'test/package/',
+  'test/qemu/',
+  'test/fuzz/',
+  'soak.test.ts',
+];
 
 /** From then on no other line of Node is begun, in ms since the run's start: a run with no end helps nobody. */
 const LATEST_START_OF_A_LINE = 50 * 60_000;
