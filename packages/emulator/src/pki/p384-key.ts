@@ -16,16 +16,20 @@ const SPKI_PREFIX = Uint8Array.of(
  */
 export class P384KeyPair {
   readonly #secretKey: Uint8Array;
-  /** Uncompressed point: 04, x, y. */
-  readonly point: Uint8Array;
+  #point: Uint8Array | undefined;
 
   private constructor(secretKey: Uint8Array) {
     this.#secretKey = secretKey;
-    this.point = p384.getPublicKey(secretKey, false);
   }
 
   static derive(seed: Seed, label: string): P384KeyPair {
     return new P384KeyPair(p384.utils.randomSecretKey(seed.derive(`key ${label}`, SCALAR_SEED_BYTES)));
+  }
+
+  /** Uncompressed point: 04, x, y. Calculated when first asked for, which takes some milliseconds. */
+  get point(): Uint8Array {
+    this.#point ??= p384.getPublicKey(this.#secretKey, false);
+    return this.#point;
   }
 
   /** SubjectPublicKeyInfo, DER. */
