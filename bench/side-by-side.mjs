@@ -16,13 +16,13 @@ async function milliseconds(body) {
 }
 
 /**
- * Runs every case once a round, each round beginning with another, and gives the median of each in ms by its name. The first
- * tenth of the rounds warms up and counts for nothing.
+ * Runs every case once a round, each round beginning with another, and gives the median of each in ms by its name. Half as
+ * many rounds before them warm up and count for nothing.
  */
 export async function sideBySide(cases, { rounds = 200 } = {}) {
   const names = Object.keys(cases);
   const times = new Map(names.map((name) => [name, []]));
-  const warmUp = Math.ceil(rounds / 10);
+  const warmUp = Math.ceil(rounds / 2);
   for (let round = -warmUp; round < rounds; round += 1) {
     for (let index = 0; index < names.length; index += 1) {
       const name = names[(index + round + warmUp) % names.length];
