@@ -1,8 +1,12 @@
 // The page in a real Chromium, over a real enclave of the emulator; and over servers that lie.
-import { existsSync, mkdirSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { encodeHex } from '@nitro-enclaves/core';
 import type { EmulatedEnclave, Emulator, FlawName } from '@nitro-enclaves/emulator';
 import { FLAWS, issueFlawedDocument, startEmulator } from '@nitro-enclaves/emulator';
@@ -111,6 +115,43 @@ describe('the page as a file', () => {
   });
 });
 
+describe('the programs', () => {
+  const program = (name: string) => fileURLToPath(new URL(`../dist/${name}.js`, import.meta.url));
+
+  it('run everything on one machine, and end when told to', { timeout: 120_000 }, async () => {
+    const laptop = spawn(process.execPath, [program('laptop'), '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(laptop, 'exit');
+    try {
+      const [line] = await once(createInterface(laptop.stdout), 'line');
+      expect(await (await fetch(line)).text()).toContain('<h1>Is this the enclave?</h1>');
+      const document = await fetch(`${line}attestation?nonce=${'00'.repeat(32)}`);
+      expect((await document.arrayBuffer()).byteLength).toBeGreaterThan(1000);
+    } finally {
+      laptop.kill('SIGINT');
+    }
+    expect(await ended).toEqual([0, null]);
+  });
+
+  it('make a page of what an image measured, and refuse what is no measurement', { timeout: 60_000 }, () => {
+    const measurements = join(folder.path, 'measurements.json');
+    const output = join(folder.path, 'page.html');
+    const endpoint = 'https://parent.example/attestation';
+    const args = [program('parent'), '--measurements', measurements, '--endpoint', endpoint, '--output', output];
+    const { PCR0, PCR1, PCR2 } = enclave.describe().Measurements;
+    writeFileSync(
+      measurements,
+      JSON.stringify({ Measurements: { HashAlgorithm: 'Sha384 { ... }', PCR0, PCR1, PCR2 } }),
+    );
+    expect(spawnSync(process.execPath, args, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+    const page = readFileSync(output, 'utf8');
+    for (const part of [PCR0, PCR1, PCR2, endpoint]) expect(page).toContain(part);
+    writeFileSync(measurements, JSON.stringify({ Measurements: { PCR0, PCR1 } }));
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect(status).not.toBe(0);
+    expect(stderr).toContain('expected Measurements.PCR2');
+  });
+});
+
 const reason = `needs ${CHROMIUM}: apt-get install chromium`;
 
 describe.skipIf(!existsSync(CHROMIUM))(`in Chromium (${reason})`, () => {
@@ -123,7 +164,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`in Chromium (${reason})`, () => {
       executablePath: CHROMIUM,
       args: FLAGS,
       timeout: 120_000,
-      viewport: { width: 1120, height: 1280 },
+      viewport: { width: 1120, height: 900 },
     });
     page = await browser.newPage();
     page.setDefaultTimeout(120_000);

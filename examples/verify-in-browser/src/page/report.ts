@@ -49,29 +49,26 @@ function imageCard({ image, pcrs }: VerifiedAttestationDocument): HTMLElement {
   return card(`Image: ${image?.name ?? 'any'}`, ...rows);
 }
 
-function enclaveCard({
-  moduleId,
-  region,
-  timestamp,
-  verifiedAt,
-  nonce,
-  isCustomTrustAnchor,
-}: VerifiedAttestationDocument) {
+function enclaveCard(document: VerifiedAttestationDocument, statement: unknown): HTMLElement {
+  const { moduleId, region, timestamp, verifiedAt, nonce, isCustomTrustAnchor } = document;
+  const age = verifiedAt - timestamp;
   return card(
     'Enclave',
     facts([
       ['Module', moduleId],
       ['Region', region ?? 'not named'],
-      ['Signed', `${timeText(timestamp)}, ${durationText(Math.max(0, verifiedAt - timestamp))} before`],
+      ['Signed', `${timeText(timestamp)}, ${age < 2000 ? 'just now' : `${durationText(age)} ago`}`],
       ['Trust anchor', isCustomTrustAnchor ? "an emulator's root, not AWS" : 'AWS Nitro Enclaves root G1'],
       ['Your challenge', encodeHex(nonce ?? new Uint8Array())],
     ]),
+    element('h3', '', 'What it says under its signature'),
+    statementFacts(statement),
   );
 }
 
-function statementCard(statement: unknown): HTMLElement {
+function statementFacts(statement: unknown): HTMLElement {
   const entries = Object.entries(typeof statement === 'object' && statement !== null ? statement : { says: statement });
-  return card('What it says under its signature', facts(entries.map(([name, value]) => [name, String(value)])));
+  return facts(entries.map(([name, value]) => [name, String(value)]));
 }
 
 /** Much of a lifetime, or little: the bar shows how much of it is over. */
@@ -89,7 +86,9 @@ function lifetime({ subject, notBefore, notAfter }: ChainCertificate, now: numbe
 function chainCard({ chain, verifiedAt }: VerifiedAttestationDocument): HTMLElement {
   const list = element('ol', 'chain');
   list.append(...chain.map((certificate) => lifetime(certificate, verifiedAt)));
-  return card('Certificates, root first', list);
+  const shown = card('Certificates, root first', list);
+  shown.classList.add('wide');
+  return shown;
 }
 
 const OUTCOME_WORDS = { passed: 'holds', failed: 'fails', 'not-reached': 'not reached', 'not-asked': 'not asked' };
@@ -126,11 +125,5 @@ export function verdictOf(verdict: Verdict): readonly Node[] {
 export function reportOf(verdict: Verdict): readonly Node[] {
   if (verdict.kind === 'refused') return [checksCard(verdict.outcomes)];
   const { document, statement, outcomes } = verdict;
-  return [
-    imageCard(document),
-    enclaveCard(document),
-    chainCard(document),
-    statementCard(statement),
-    checksCard(outcomes),
-  ];
+  return [imageCard(document), enclaveCard(document, statement), chainCard(document), checksCard(outcomes)];
 }
