@@ -18,6 +18,7 @@ const HEAVY = [
   'examples/verify-in-browser/test/',
   'test/package/',
   'test/qemu/',
+  'test/demo/',
   'test/fuzz/',
   'soak.test.ts',
 ];
