@@ -34,7 +34,13 @@ export function withDeadline<T>(
   if (signal?.aborted) return Promise.reject(abortError(signal));
   return new Promise((resolve, reject) => {
     const ended = new AbortController();
+    // Not left to the device: one that hangs would keep the timer, and with it the process, and the caller's signal busy.
+    const stop = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    };
     const end = (error: Error): void => {
+      stop();
       reject(error);
       ended.abort(error);
     };
@@ -44,11 +50,6 @@ export function withDeadline<T>(
     const onTimeout = (): void => end(new NsmError('NSM_TIMEOUT', `the NSM gave no response within ${timeout} ms`));
     const timer = setTimeout(onTimeout, timeout);
     signal?.addEventListener('abort', onAbort, { once: true });
-    wait(ended.signal)
-      .then(resolve, reject)
-      .finally(() => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-      });
+    wait(ended.signal).then(resolve, reject).finally(stop);
   });
 }

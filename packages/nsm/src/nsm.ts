@@ -17,13 +17,13 @@ import {
 } from './request.ts';
 import type { NsmDescription, PcrDescription } from './response.ts';
 import {
-  decodeAnyResponse,
   decodeAttestation,
   decodeDescribeNsm,
   decodeDescribePcr,
   decodeExtendPcr,
   decodeGetRandom,
   decodeLock,
+  openResponse,
 } from './response.ts';
 
 /** Deadline of a call unless another is given, in ms: a little after the driver's own, whose error says more. */
@@ -139,7 +139,7 @@ export class Nsm implements AsyncDisposable {
    * nothing). Only the size is checked before it is sent. For bytes of your own use the device.
    */
   async request(request: NsmRequest, options?: NsmCallOptions): Promise<CborValue> {
-    return decodeAnyResponse(request.name, await this.#send(request, options));
+    return openResponse(request.name, await this.#send(request, options));
   }
 
   /** Closes the device. Calls made afterwards are rejected with `NSM_CLOSED`. */

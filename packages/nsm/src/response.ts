@@ -89,8 +89,11 @@ class Fields {
   }
 }
 
-/** Decodes `bytes`, checks that they answer `request`, and gives what stands beside its name: `undefined` if nothing does. */
-function openResponse(request: string, bytes: Uint8Array): CborValue {
+/**
+ * What the response to any `request` holds beside its name: usually a map of fields, `undefined` if nothing.
+ * @throws {NsmError} what the module answered with instead, or `NSM_MALFORMED_RESPONSE`.
+ */
+export function openResponse(request: string, bytes: Uint8Array): CborValue {
   const response = decodeResponse(request, bytes);
   if (response === request) return undefined;
   if (!(response instanceof Map) || response.size !== 1)
@@ -114,11 +117,6 @@ function openFields(request: string, bytes: Uint8Array): Fields {
   const body = openResponse(request, bytes);
   if (!(body instanceof Map)) throw malformed(request, 'a map of fields', `$.${request}`);
   return new Fields(request, body);
-}
-
-/** What the response to any request holds beside its name: usually a map of fields, `undefined` if nothing. */
-export function decodeAnyResponse(request: string, bytes: Uint8Array): CborValue {
-  return openResponse(request, bytes);
 }
 
 export function decodeDescribeNsm(bytes: Uint8Array): NsmDescription {
