@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -126,6 +127,7 @@ describe.skipIf(impossible !== undefined)(
 
 describe.skipIf(impossible !== undefined)('the image for real hardware', () => {
   let printed: string;
+  let usage: string;
   let console: readonly string[];
 
   beforeAll(async () => {
@@ -133,6 +135,7 @@ describe.skipIf(impossible !== undefined)('the image for real hardware', () => {
     const output = await mkdtemp(join(tmpdir(), 'nitro-'));
     try {
       printed = await buildHardwareImage(rig, output);
+      usage = spawnSync(process.execPath, [join(output, 'parent/lib/parent.mjs')], { encoding: 'utf8' }).stderr;
       const transport = unixTransport({ folder: output, cid: VMADDR_CID_PARENT });
       // Nobody but nitro-cli's heartbeat, which comes with every launch.
       await using _heartbeat = await answerHeartbeat(transport, () => {});
@@ -149,6 +152,10 @@ describe.skipIf(impossible !== undefined)('the image for real hardware', () => {
   it('comes with its PCRs, and with what to run on the parent instance', () => {
     expect(printed).toMatch(/^PCR0 [0-9a-f]{96}$/m);
     expect(printed).toMatch(/nitro-cli run-enclave --eif-path \S+ --cpu-count 2/);
+  });
+
+  it('comes with a parent program that needs nothing installed', () => {
+    expect(usage).toContain('usage: node parent.mjs SETTINGS.json');
   });
 
   it('prints the report on the console, without what needs the parent program', () => {

@@ -13,8 +13,10 @@ function attestedClient({ transport, parent }: GuestContext, nsm: Nsm): KMS {
   const { kms } = parent().settings;
   assert.ok(kms !== undefined, 'expected settings of the emulated KMS');
   const { ca, region, credentials } = kms;
-  const client = new KMS({ region, credentials, requestHandler: kmsRequestHandler({ transport, ca }) });
-  client.middlewareStack.use(recipient({ attest: (request) => nsm.attestation(request) }));
+  // Longer than the defaults: emulated processors shake hands slowly.
+  const requestHandler = kmsRequestHandler({ transport, ca, connectTimeout: 60_000, requestTimeout: 60_000 });
+  const client = new KMS({ region, credentials, requestHandler });
+  client.middlewareStack.use(recipient({ attest: (request) => nsm.attestation(request), attestTimeout: 60_000 }));
   return client;
 }
 
