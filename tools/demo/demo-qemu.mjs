@@ -117,7 +117,7 @@ async function run(work) {
   const image = await report.step('built an enclave image', () => buildImage(work, rig));
   for (const [name, value] of Object.entries(image.pcrs)) report.line(`${name} ${value}`);
   const transport = unixTransport({ folder: work, cid: 3 });
-  await using kms = await startEmulatedKms({
+  const kms = await startEmulatedKms({
     region: REGION,
     accountId: ACCOUNT,
     attestation: { [unsignedDocumentsAllowed]: true },
@@ -129,6 +129,7 @@ async function run(work) {
     await job({ work, rig, image, transport, kms });
   } finally {
     await stopParent();
+    await kms.close();
   }
 }
 
