@@ -5,7 +5,7 @@ import { KMS } from '@aws-sdk/client-kms';
 import type { EmulatedEnclave, Emulator } from '@nitro-enclaves/emulator';
 import { startEmulator } from '@nitro-enclaves/emulator';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { commandOf, scratchFolder } from '../../../test/examples/running-example.ts';
+import { commandOf, commandsIn, runCommands, scratchFolder } from '../../../test/examples/running-example.ts';
 
 const REGION = 'eu-west-1';
 const ACCOUNT = '111122223333';
@@ -208,5 +208,16 @@ describe('kms-tool', { timeout: 120_000 }, () => {
       expect(ended.err).toContain('AccessDeniedException');
       expectNothingOut(ended);
     }
+  });
+});
+
+describe('the README', () => {
+  it('makes a key in one enclave and opens it in another', { timeout: 180_000 }, () => {
+    const { status, stdout, stderr } = runCommands(commandsIn('kms-tool', 'walk-through'));
+    expect(status, stdout + stderr).toBe(0);
+    const [made, opened, ...more] = stdout.match(/^PLAINTEXT: \S{44}$/gm) ?? [];
+    expect(made).toBeDefined();
+    expect(opened).toBe(made);
+    expect(more).toStrictEqual([]);
   });
 });
