@@ -7,13 +7,13 @@ import { Constructed, Set as DerSet, Integer, Null, ObjectIdentifier, OctetStrin
 import { decodeEnvelope, EnvelopeShapeError } from '../../../packages/kms/dist/envelope/decode.js';
 import { openEnvelope } from '../../../packages/kms/dist/envelope/open.js';
 import {
-  decodeAnyResponse,
   decodeAttestation,
   decodeDescribeNsm,
   decodeDescribePcr,
   decodeExtendPcr,
   decodeGetRandom,
   decodeLock,
+  openResponse,
 } from '../../../packages/nsm/dist/response.js';
 
 const READERS = [
@@ -24,7 +24,7 @@ const READERS = [
   ['GetRandom', decodeGetRandom],
   ['LockPCR', (bytes) => decodeLock('LockPCR', bytes)],
   ['LockPCRs', (bytes) => decodeLock('LockPCRs', bytes)],
-  ['DescribeNSM', (bytes) => decodeAnyResponse('DescribeNSM', bytes)],
+  ['DescribeNSM', (bytes) => openResponse('DescribeNSM', bytes)],
 ];
 
 function nsmSeeds() {
