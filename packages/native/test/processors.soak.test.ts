@@ -79,8 +79,8 @@ describeRun('the addon for arm64, on an arm64 Node under qemu-user', async () =>
     QEMU_LD_PREFIX: '/usr/aarch64-linux-gnu',
     // qemu-user does not know the NSM's ioctl, and says so.
     NATIVE_CHECK_IOCTL_ERROR: 'ENOSYS',
-    NATIVE_CHECK_ROUNDS: '200',
-    NATIVE_CHECK_WORKERS: '4',
+    NATIVE_CHECK_ROUNDS: '100',
+    NATIVE_CHECK_WORKERS: '2',
   });
 });
 
