@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
-import { createServer } from 'node:net';
+import { connect as connectTcp, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -151,10 +151,7 @@ describe('a TLS server in an enclave', () => {
   it('serves nobody while KMS denies it the key', { timeout: 180_000 }, async () => {
     await setPolicy({ ...enclave.describe().Measurements, PCR0: 'ab'.repeat(48) });
     bundle = (await bundleOf(await pairFor())).bytes;
-    await until(
-      'KMS to deny',
-      () => refusals.includes('Decrypt AccessDenied') || refusals.some((one) => /Decrypt.*Denied/.test(one)),
-    );
+    await until('KMS to deny', () => refusals.includes('Decrypt AccessDenied'));
     await judged();
     await expect(open()).rejects.toThrow();
   });
@@ -274,7 +271,6 @@ describe('a TLS server in an enclave', () => {
 
   it('lives on after what is no TLS, and connections that end in the middle', { timeout: 60_000 }, async () => {
     for (const noise of ['GET / HTTP/1.0\r\n\r\n', '\u0016\u0003\u0001', '']) {
-      const { connect: connectTcp } = await import('node:net');
       const socket = connectTcp(port, '127.0.0.1', () => socket.end(noise)).on('error', () => undefined);
       socket.resume();
       await once(socket, 'close');
