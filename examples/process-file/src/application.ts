@@ -31,6 +31,8 @@ export interface ApplicationConfig {
   readonly resultKey: string;
   /** What the parent's credential server wants to hear. */
   readonly credentialsToken: string;
+  /** Authority (PEM) that KMS's certificate has to be of. Default: the public ones. */
+  readonly kmsAuthority?: string;
 }
 
 /** Takes the configuration from the environment. */
@@ -40,7 +42,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): A
     if (value === undefined || value === '') throw new Error(`expected the image to set ${name}`);
     return value;
   };
+  const { KMS_AUTHORITY_BASE64: authority } = env;
   return {
+    ...(authority === undefined ? {} : { kmsAuthority: Buffer.from(authority, 'base64').toString('utf8') }),
     region: field('AWS_REGION'),
     inputKey: field('INPUT_KEY_ARN'),
     resultKey: field('RESULT_KEY_ARN'),
@@ -60,10 +64,11 @@ export class Application {
   constructor(enclave: Enclave, config: ApplicationConfig) {
     this.#enclave = enclave;
     const { nsm, transport, kms: place } = enclave;
+    const pinned = config.kmsAuthority === undefined ? {} : { ca: config.kmsAuthority };
     const client = new KMS({
       region: config.region,
       credentials: parentCredentials({ transport, token: config.credentialsToken }),
-      requestHandler: kmsRequestHandler({ transport, ...place }),
+      requestHandler: kmsRequestHandler({ transport, ...pinned, ...place }),
     });
     client.middlewareStack.use(recipient({ attest: (request) => nsm.attestation(request), correctClockOf: client }));
     this.#input = dataEncryption({ client, keyArn: config.inputKey });
