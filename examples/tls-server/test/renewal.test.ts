@@ -1,7 +1,11 @@
 // The parts that judge what the parent brings, each on its own.
+import { spawnSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { commandsIn, scratchFolder } from '../../../test/examples/running-example.ts';
 import { encodeBundle, parseBundle } from '../src/bundle.ts';
 import { readConfig } from '../src/config.ts';
 import { TlsServerError } from '../src/error.ts';
@@ -199,6 +203,34 @@ describe('the renewal', () => {
     controller.abort();
     await running;
     expect(used).toHaveLength(1);
+  });
+});
+
+const hasTools = ['openssl', 'jq'].every((tool) => spawnSync(tool, ['--version']).error === undefined);
+
+describe("the owner's commands (they need openssl 3 and jq)", () => {
+  it.skipIf(!hasTools)('make a bundle of a key pair of KMS, as the README says', { timeout: 60_000 }, () => {
+    using folder = scratchFolder();
+    const { key, publicKey } = generate();
+    const sealedKey = Buffer.from('in the place of a ciphertext');
+    const pair = {
+      PublicKey: Buffer.from(publicKey).toString('base64'),
+      PrivateKeyCiphertextBlob: sealedKey.toString('base64'),
+    };
+    writeFileSync(join(folder.path, 'pair.json'), JSON.stringify(pair));
+    const authorityOfOnesOwn =
+      'openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=CA -days 30';
+    const script = `host=${HOST}\n${authorityOfOnesOwn}\n${commandsIn('tls-server', 'certificate')}`;
+    const { status, stderr } = spawnSync('bash', ['-euo', 'pipefail'], {
+      cwd: folder.path,
+      input: script,
+      encoding: 'utf8',
+    });
+    expect(status, stderr).toBe(0);
+    const bundle = parseBundle(readFileSync(join(folder.path, 'bundle.json')));
+    expect(Buffer.from(bundle.sealedKey)).toEqual(sealedKey);
+    const identity = createIdentity({ ...bundle, key }, { host: HOST, now: Date.now(), current: undefined });
+    expect(identity.notAfter - identity.notBefore).toBe(30 * 24 * HOUR_MS);
   });
 });
 
