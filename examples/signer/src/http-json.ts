@@ -31,7 +31,7 @@ export function fieldsOf(json: string): Record<string, unknown> {
 
 /** Answers. */
 export function writeJson(response: ServerResponse, status: number, body: object): void {
-  const json = JSON.stringify(body);
+  const json = `${JSON.stringify(body)}\n`;
   response
     .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) })
     .end(json);

@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Transport } from '@nitro-enclaves/vsock';
 import { VsockAgent } from '@nitro-enclaves/vsock';
 import { SIGNER_PORT } from './application.ts';
@@ -16,6 +17,9 @@ import { fieldsOf, readJson, writeJson, writeRefusal } from './http-json.ts';
 import { TrailStore } from './trail-store.ts';
 
 const ENCLAVE_TIMEOUT_MS = 60_000;
+/** Longest that an enclave takes to boot and to listen. */
+const UP_TIMEOUT_MS = 60_000;
+const UP_INTERVAL_MS = 250;
 
 /** Options of {@link startParentApi}. */
 export interface ParentApiOptions {
@@ -38,9 +42,26 @@ interface EnclaveAnswer {
 /** HTTP to the enclave over vsock. */
 class EnclaveClient {
   readonly #agent: VsockAgent;
+  readonly #options: ParentApiOptions;
 
-  constructor({ transport, cid }: ParentApiOptions) {
+  constructor(options: ParentApiOptions) {
+    const { transport, cid } = options;
+    this.#options = options;
     this.#agent = new VsockAgent({ cid, port: SIGNER_PORT, transport });
+  }
+
+  /** Waits until the enclave listens. */
+  async untilUp(): Promise<void> {
+    const { transport, cid } = this.#options;
+    for (const deadline = Date.now() + UP_TIMEOUT_MS; ; await delay(UP_INTERVAL_MS)) {
+      try {
+        const socket = await transport.connect({ cid, port: SIGNER_PORT, timeout: 5000 });
+        socket.destroy();
+        return;
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+      }
+    }
   }
 
   async ask(method: 'GET' | 'POST', path: string, body?: object): Promise<EnclaveAnswer> {
@@ -116,6 +137,7 @@ export class ParentApi implements AsyncDisposable {
     const stored = await this.#store.read();
     this.#entries = [...(stored?.entries ?? [])];
     const given = stored === undefined ? {} : { sealedKey: stored.sealedKey, last: this.#entries.at(-1) };
+    await this.#enclave.untilUp();
     const { sealedKey, publicKey } = await this.#enclave.get('POST', '/key', given);
     if (typeof sealedKey !== 'string' || typeof publicKey !== 'string')
       throw new TypeError('expected a sealed key and a public key from the enclave');

@@ -1,12 +1,20 @@
+import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { KMS } from '@aws-sdk/client-kms';
 import type { EmulatedEnclave, Emulator } from '@nitro-enclaves/emulator';
 import { startEmulator } from '@nitro-enclaves/emulator';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commandOf, scratchFolder, untilListening } from '../../../test/examples/running-example.ts';
+import {
+  commandOf,
+  commandsIn,
+  runCommands,
+  scratchFolder,
+  untilListening,
+} from '../../../test/examples/running-example.ts';
 import { SIGNER_PORT } from '../src/application.ts';
 import type { TrailEntry } from '../src/audit-trail.ts';
 import { hashOf, verifyTrail } from '../src/audit-trail.ts';
@@ -262,5 +270,25 @@ describe('a client', () => {
     await expect(verifySigner(bytes, { ...checks, images })).rejects.toMatchObject({ name: 'PolicyError' });
     const { emulatorRoot: _, ...withoutRoot } = checks;
     await expect(verifySigner(bytes, withoutRoot)).rejects.toMatchObject({ code: 'TRUST_ANCHOR' });
+  });
+});
+
+/** A port of this machine that nobody has, as far as can be told. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+describe('the README', () => {
+  it('signs and verifies by its commands', { timeout: 180_000 }, async (context) => {
+    if (spawnSync('curl', ['--version']).status !== 0) context.skip('needs curl (apt-get install curl)');
+    const { status, stdout, stderr } = runCommands(`PORT=${await freePort()}\n${commandsIn('signer', 'walk-through')}`);
+    expect(status, stdout + stderr).toBe(0);
+    expect(stdout).toContain('"signature":');
+    expect(stdout).toMatch(/^verified: i-\S+-enc\S+ of the image, 2 entries of its trail$/m);
+    expect(stdout).toContain('BEGIN PUBLIC KEY');
   });
 });
