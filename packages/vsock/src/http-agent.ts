@@ -6,11 +6,10 @@ import type { Duplex } from 'node:stream';
 import { formatVsockAddress } from './address.ts';
 import type { Destination, VsockDestination } from './agent-options.ts';
 import { resolveDestination } from './agent-options.ts';
+import { brokenConnection, takeSlot } from './agent-slot.ts';
 import type { VsockSocket } from './socket.ts';
 
 type Connected = (error: Error | null, stream: Duplex) => void;
-/** What `http` wants when there is no connection, though its types ask for one all the same. */
-type Failed = (error: Error) => void;
 
 function open({ transport, cid, port, timeout }: Destination, signal: AbortSignal | undefined): Promise<VsockSocket> {
   return transport.connect({ cid, port, timeout, signal });
@@ -33,11 +32,14 @@ export class VsockAgent extends Agent {
     return `${formatVsockAddress(this.#destination)}:${super.getName(options)}`;
   }
 
-  override createConnection(options: ClientRequestArgs, callback?: Connected & Failed): undefined {
-    open(this.#destination, options.signal).then(
-      (socket) => callback?.(null, socket),
-      (error: Error) => callback?.(error),
-    );
+  override createConnection(options: ClientRequestArgs, callback?: Connected): undefined {
+    const giveBack = takeSlot(this, this.getName(options));
+    open(this.#destination, options.signal)
+      .catch(brokenConnection)
+      .then((connection) => {
+        giveBack();
+        callback?.(null, connection);
+      });
   }
 }
 
@@ -55,14 +57,20 @@ export class VsockHttpsAgent extends HttpsAgent {
     return `${formatVsockAddress(this.#destination)}:${super.getName(options)}`;
   }
 
-  override createConnection(options: RequestOptions, callback?: Connected & Failed): undefined {
+  override createConnection(options: RequestOptions, callback?: Connected): undefined {
+    const giveBack = takeSlot(this, this.getName(options));
     open(this.#destination, options.signal)
-      .then((socket) => {
-        // Node's own agent, given a socket, does the TLS and keeps the sessions.
-        const overVsock: RequestOptions & { socket: VsockSocket } = { ...options, socket };
-        const secured = super.createConnection(overVsock);
-        if (secured) callback?.(null, secured);
-      })
-      .catch((error: Error) => callback?.(error));
+      .then((socket) => this.#secure(socket, options))
+      .catch(brokenConnection)
+      .then((connection) => {
+        giveBack();
+        callback?.(null, connection);
+      });
+  }
+
+  /** Node's own agent, given a socket, does the TLS and keeps the sessions. */
+  #secure(socket: VsockSocket, options: RequestOptions): Duplex {
+    const overVsock: RequestOptions & { socket: VsockSocket } = { ...options, socket };
+    return super.createConnection(overVsock) ?? socket;
   }
 }

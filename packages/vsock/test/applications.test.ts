@@ -87,6 +87,30 @@ describe.each(TRANSPORTS)('%s', (_, machines) => {
       agent.destroy();
     });
 
+    it('makes no more connections at a time than maxSockets, and serves all requests', async () => {
+      let open = 0;
+      let most = 0;
+      drain(await serve(enclave, 80, site)).on('connection', (socket) => {
+        open += 1;
+        most = Math.max(most, open);
+        socket.once('close', () => {
+          open -= 1;
+        });
+      });
+      const agent = new VsockAgent({ cid: 16, port: 80, transport: parent, keepAlive: true, maxSockets: 3 });
+      const answers = Array.from({ length: 20 }, async () => text(await get(agent, 'http://enclave.example/')));
+      await Promise.all(answers);
+      expect(most).toBe(3);
+      agent.destroy();
+    });
+
+    it('fails every waiting request when no connection comes about', async () => {
+      const agent = new VsockAgent({ cid: 16, port: 81, transport: parent, maxSockets: 1 });
+      const asked = Array.from({ length: 5 }, () => get(agent, 'http://enclave.example/'));
+      const outcomes = await Promise.allSettled(asked);
+      expect(outcomes.map(({ status }) => status)).toEqual(asked.map(() => 'rejected'));
+    });
+
     it('never hands a kept connection to a request for another CID', async () => {
       const answering = (name: string) => http.createServer((_incoming, response) => response.end(name));
       drain(await serve(enclave, 80, answering('enclave')));

@@ -1,0 +1,28 @@
+import type { Agent } from 'node:http';
+import { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+
+/**
+ * Counts a connection with the agent's others while it is being made, so that `maxSockets` holds: Node counts connections
+ * once they are there, and these come about asynchronously. Gives the function that ends the count.
+ */
+export function takeSlot(agent: Agent, name: string): () => void {
+  const sockets = agent.sockets as NodeJS.Dict<Socket[]>;
+  const placeholder = new Socket();
+  sockets[name] = [...(sockets[name] ?? []), placeholder];
+  return () => {
+    const others = (sockets[name] ?? []).filter((socket) => socket !== placeholder);
+    if (others.length > 0) sockets[name] = others;
+    else delete sockets[name];
+  };
+}
+
+/**
+ * Fails as a connection that broke does. Node's agent takes the next request out of its queue when a connection ends, not
+ * when one never came about: those behind it would wait for ever.
+ */
+export function brokenConnection(error: Error): Duplex {
+  const connection = new Duplex({ read: () => undefined, write: () => undefined });
+  setImmediate(() => connection.destroy(error));
+  return connection;
+}
