@@ -32,12 +32,22 @@ describe('hello', () => {
     expect(await console).toContain(greeting);
   });
 
-  it('goes where no emulator was started, and says so', { timeout: 120_000 }, async () => {
-    using folder = scratchFolder();
-    const [node, main] = await commandOf('hello', folder.path);
-    const { status, stderr } = runCommands(`'${node}' '${main}'`);
+  it('looks for the hardware where no emulator started it, with the addon that its root folder holds', {
+    timeout: 120_000,
+  }, () => {
+    const { status, stderr } = runCommands(
+      'root=$(mktemp -d); node examples/make-root.mjs hello $root; node $root/app/main.mjs',
+    );
     expect(status).not.toBe(0);
-    expect(stderr).toMatch(/NSM_|NATIVE_/);
+    expect(stderr).toContain('NSM_UNAVAILABLE');
+    expect(stderr).not.toContain('NATIVE_');
+  });
+
+  it('has a root folder only where it was built', () => {
+    expect(runCommands('node examples/make-root.mjs goodbye root')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('usage:'),
+    });
   });
 
   it('is launched as its README says', { timeout: 180_000 }, async (context) => {
