@@ -21,7 +21,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): T
     return value;
   };
   const seconds = Number(env['RENEWAL_SECONDS'] ?? DEFAULT_RENEWAL_SECONDS);
-  if (!(seconds >= 1 && seconds <= 86_400)) throw new RangeError('expected RENEWAL_SECONDS from 1 to 86400');
+  if (!(seconds >= 0.1 && seconds <= 86_400)) throw new RangeError('expected RENEWAL_SECONDS from 0.1 to 86400');
   return {
     region: field('AWS_REGION'),
     keyArn: field('SEALING_KEY_ARN'),

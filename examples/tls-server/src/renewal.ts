@@ -44,6 +44,15 @@ export class Renewal {
 
   /** Looks once. What goes wrong is logged, and leaves everything as it was. */
   async attempt(signal: AbortSignal): Promise<'unchanged' | 'renewed' | 'refused'> {
+    const outcome = await this.#tryToLook(signal);
+    const { log, now = Date.now } = this.#options;
+    // Served on: clients say better than silence what is wrong.
+    if (this.#current !== undefined && this.#current.notAfter <= now())
+      log(`the certificate that is served has ended at ${new Date(this.#current.notAfter).toISOString()}`);
+    return outcome;
+  }
+
+  async #tryToLook(signal: AbortSignal): Promise<'unchanged' | 'renewed' | 'refused'> {
     try {
       return await this.#look(AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]));
     } catch (error) {

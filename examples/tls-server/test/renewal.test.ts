@@ -140,7 +140,7 @@ describe('an identity', () => {
 describe('the renewal', () => {
   const { signal } = new AbortController();
 
-  async function renewalOver(bundles: readonly (Uint8Array | Error)[]) {
+  async function renewalOver(bundles: readonly (Uint8Array | Error)[], now: () => number = Date.now) {
     const used: ServerIdentity[] = [];
     const opened: Uint8Array[] = [];
     const lines: string[] = [];
@@ -148,6 +148,7 @@ describe('the renewal', () => {
     const renewal = new Renewal({
       host: HOST,
       interval: 1,
+      now,
       fetch: async () => {
         const bundle = bundles[Math.min(next++, bundles.length - 1)] ?? new Error('there is none');
         if (bundle instanceof Error) throw bundle;
@@ -193,6 +194,18 @@ describe('the renewal', () => {
     expect(lines[1]).toContain('CERTIFICATE_KEY');
     const secret = pair.key.export({ format: 'der', type: 'pkcs8' }).toString('base64');
     expect(lines.join('\n')).not.toContain(secret.slice(40, 80));
+  });
+
+  it('says so when the certificate that is served has ended, and serves it on', async () => {
+    let time = Date.now();
+    const { renewal, used, lines } = await renewalOver([await bundleOf(generate()), new Error('away')], () => time);
+    expect(await renewal.attempt(signal)).toBe('renewed');
+    expect(await renewal.attempt(signal)).toBe('refused');
+    expect(lines.join('\n')).not.toContain('has ended');
+    time += 48 * HOUR_MS;
+    expect(await renewal.attempt(signal)).toBe('refused');
+    expect(lines.at(-1)).toContain('has ended');
+    expect(used).toHaveLength(1);
   });
 
   it('ends with its signal', async () => {

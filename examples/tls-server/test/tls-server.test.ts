@@ -116,7 +116,7 @@ beforeAll(async () => {
       SEALING_KEY_ARN: keyArn,
       SERVER_NAME: HOST,
       CREDENTIALS_TOKEN: 'granted',
-      RENEWAL_SECONDS: '1',
+      RENEWAL_SECONDS: '0.3',
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
     },
   });
