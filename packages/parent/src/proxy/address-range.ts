@@ -1,4 +1,5 @@
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
+import { ipv6Groups } from './ipv6-groups.ts';
 
 /** Ranges that no route leads to unless its allow-list names them (IANA special-purpose address registries). */
 const SPECIAL_V4: readonly (readonly [string, number])[] = [
@@ -38,19 +39,6 @@ const special = new BlockList();
 for (const [network, prefix] of SPECIAL_V4) special.addSubnet(network, prefix, 'ipv4');
 for (const [network, prefix] of SPECIAL_V6) special.addSubnet(network, prefix, 'ipv6');
 
-/** The eight groups of an IPv6 address, without its zone; `::` and a dotted end are written out. */
-function groups(address: string): number[] {
-  const [plain = ''] = address.split('%');
-  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(plain);
-  const hex = (high: number, low: number) => ((high << 8) | low).toString(16);
-  const [, start, a = 0, b = 0, c = 0, d = 0] = dotted ?? [];
-  const whole = dotted === null ? plain : `${start}${hex(Number(a), Number(b))}:${hex(Number(c), Number(d))}`;
-  const [head = '', tail] = whole.split('::');
-  const parse = (part: string) => (part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16)));
-  const [first, last] = [parse(head), tail === undefined ? [] : parse(tail)];
-  return [...first, ...Array.from({ length: 8 - first.length - last.length }, () => 0), ...last];
-}
-
 function dotted(high: number, low: number): string {
   return `${high >> 8}.${high & 0xff}.${low >> 8}.${low & 0xff}`;
 }
@@ -60,7 +48,7 @@ function dotted(high: number, low: number): string {
  * Without this, `::ffff:169.254.169.254` would be a way around every rule for 169.254.0.0/16.
  */
 function embeddedIPv4(address: string): string | undefined {
-  const [g0 = 0, g1 = 0, g2 = 0, g3 = 0, g4 = 0, g5 = 0, g6 = 0, g7 = 0] = groups(address);
+  const [g0 = 0, g1 = 0, g2 = 0, g3 = 0, g4 = 0, g5 = 0, g6 = 0, g7 = 0] = ipv6Groups(address);
   const isMapped = g0 === 0 && g1 === 0 && g2 === 0 && g3 === 0 && g4 === 0 && g5 === 0xffff;
   const isNat64 = g0 === 0x64 && g1 === 0xff9b && g2 === 0 && g3 === 0 && g4 === 0 && g5 === 0;
   if (isMapped || isNat64) return dotted(g6, g7);

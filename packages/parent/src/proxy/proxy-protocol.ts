@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { ipv6Groups } from './ipv6-groups.ts';
 
 /** Who connected to whom, as the PROXY protocol tells it. */
 export interface ConnectionEndpoints {
@@ -46,11 +47,7 @@ export function encodeProxyV1(endpoints: ConnectionEndpoints): Buffer {
 
 function addressBytes(address: string, family: 4 | 6): Buffer {
   if (family === 4) return Buffer.from(address.split('.').map(Number));
-  const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
-  const parse = (part: string) => (part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16)));
-  const [first, last] = [parse(head), parse(tail ?? '')];
-  const groups = [...first, ...Array.from({ length: 8 - first.length - last.length }, () => 0), ...last];
-  return Buffer.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
+  return Buffer.from(ipv6Groups(address).flatMap((group) => [group >> 8, group & 0xff]));
 }
 
 function v2(command: number, family: number, addresses: Buffer): Buffer {
