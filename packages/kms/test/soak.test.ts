@@ -31,6 +31,8 @@ describe('a soak', () => {
         transport: emulation.enclaveTransport(),
         ca: emulation.kms.ca,
         maxSockets: IN_FLIGHT,
+        connectTimeout: 60_000,
+        requestTimeout: 120_000,
       });
       const client = emulation.client({ config: { requestHandler } });
       const secret = Buffer.from('a secret of no importance');
