@@ -44,12 +44,15 @@ export async function serveDocuments({ nsm, transport }: Enclave): Promise<void>
   await server.listen({ port: ATTESTATION_PORT });
 }
 
+/** What a visitor asks. */
+export interface Challenge {
+  readonly nonce: Uint8Array;
+  /** Ends the wait. */
+  readonly signal: AbortSignal;
+}
+
 /** Asks the enclave `cid` for a document with this challenge, as the parent does for a visitor. */
-export async function askEnclave(
-  transport: Transport,
-  cid: number,
-  { nonce, signal }: { nonce: Uint8Array; signal: AbortSignal },
-): Promise<Uint8Array> {
+export async function askEnclave(transport: Transport, cid: number, { nonce, signal }: Challenge): Promise<Uint8Array> {
   const socket = await transport.connect({ cid, port: ATTESTATION_PORT, allowHalfOpen: true, signal });
   const giveUp = () => socket.destroy(new Error('the enclave did not answer in time'));
   signal.addEventListener('abort', giveUp, { once: true });

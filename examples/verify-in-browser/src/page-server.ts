@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
+import type { Challenge } from './attestation-service.ts';
 import { NONCE_BYTES } from './nonce.ts';
 
 /** What a page server serves, and whom it asks. */
@@ -7,7 +8,7 @@ export interface PageServerOptions {
   /** The page, as `buildPage` made it. */
   readonly page: string;
   /** Gets a document with the visitor's challenge from the enclave. */
-  readonly ask: (request: { readonly nonce: Uint8Array; readonly signal: AbortSignal }) => Promise<Uint8Array>;
+  readonly ask: (challenge: Challenge) => Promise<Uint8Array>;
 }
 
 const ANSWER_TIMEOUT_MS = 10_000;
