@@ -1,10 +1,12 @@
 // Everything on one machine: an emulator with its KMS, the enclave, the parent's route and bundle, and the owner, who renews the
 // certificate every 30 seconds. Ends with Ctrl-C.
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { KMS } from '@aws-sdk/client-kms';
 import { startEmulator } from '@nitro-enclaves/emulator';
@@ -19,11 +21,27 @@ import { TLS_PORT } from './tls-service.ts';
 const HOST = 'enclave.example';
 const KEY_ID = '11111111-2222-4333-8444-555555555555';
 const RENEWAL_MS = 30_000;
+const UP_TIMEOUT_MS = 60_000;
 
 const port = Number(process.argv[2] ?? 8443);
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort());
 const folder = await mkdtemp(join(tmpdir(), 'tls-server-'));
+
+/** The enclave has to come up, and KMS to open the key to it. */
+async function untilItServes(ca: string): Promise<void> {
+  for (const deadline = Date.now() + UP_TIMEOUT_MS; ; await delay(200, undefined, { signal: stop.signal })) {
+    const socket = connect({ host: '127.0.0.1', port, servername: HOST, ca });
+    try {
+      await once(socket, 'secureConnect');
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error('the TLS server did not come up', { cause: error });
+    } finally {
+      socket.destroy();
+    }
+  }
+}
 
 async function run(): Promise<void> {
   await using emulator = await startEmulator({ kms: { keys: [{ keyId: KEY_ID }] }, onWarning: console.error });
@@ -68,6 +86,7 @@ async function run(): Promise<void> {
   } as const;
   await using proxy = new ProxyService({ transport, config: { routes: [route], allowList: [] } });
   await proxy.start();
+  await untilItServes(authority.certificate);
 
   const authorityFile = join(folder, 'authority.pem');
   await writeFile(authorityFile, authority.certificate);
@@ -80,8 +99,10 @@ async function run(): Promise<void> {
 }
 
 try {
-  // A failure to start, or Ctrl-C in the meantime: either way nothing is left behind.
   await run();
+} catch (error) {
+  // Ctrl-C while it starts is no failure.
+  if (!stop.signal.aborted) throw error;
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
