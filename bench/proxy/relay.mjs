@@ -15,16 +15,17 @@ import { describeMachine, median, printClaim } from '../side-by-side.mjs';
 
 const ROUNDS = 7;
 const START_MS = 30_000;
-/** What the load is asked for: mode, connections, amount. */
+/** What the load is asked for: mode, connections, amount; how often in a round, where one turn is too short to tell. */
 const LOADS = {
   'bulk, 1 connection': ['bulk', 1, 64],
   'bulk, 64 connections': ['bulk', 64, 512],
-  'round trips, 1 connection': ['ping', 1, 500],
-  'round trips, 64 connections': ['ping', 64, 20],
+  'round trips, 1 connection': ['ping', 1, 200, 7],
+  'round trips, 64 connections': ['ping', 64, 10, 3],
   'opened and closed, 64 at a time': ['open', 64, 320],
 };
 
 const TITLES = Object.keys(LOADS);
+const TURNS = TITLES.flatMap((title) => Array(LOADS[title][3] ?? 1).fill(title));
 
 function source(name) {
   return fileURLToPath(new URL(name, import.meta.url));
@@ -90,7 +91,7 @@ async function measure(load, relays) {
   const names = Object.keys(relays);
   const times = Object.fromEntries(names.map((name) => [name, Object.fromEntries(TITLES.map((title) => [title, []]))]));
   for (let round = 0; round <= ROUNDS; round += 1) {
-    for (const title of TITLES) {
+    for (const title of TURNS) {
       for (let index = 0; index < names.length; index += 1) {
         const name = names[(index + round) % names.length];
         const time = await load.run(relays[name], LOADS[title]);
