@@ -1,10 +1,10 @@
-// A KMS for the enclave in QEMU: the emulator's, behind a relay on the parent's port 8000 as AWS's vsock-proxy would be.
-import { connect } from 'node:net';
-import { pipeline } from 'node:stream';
+// A KMS for the enclave in QEMU: the emulator's, behind the proxy of `parent` on port 8000.
 import { startEmulatedKms, unsignedDocumentsAllowed } from '@nitro-enclaves/emulator';
 import { KMS_PROXY_PORT } from '@nitro-enclaves/kms';
-import type { Transport, VsockSocket } from '@nitro-enclaves/vsock';
+import { ProxyService } from '@nitro-enclaves/parent';
+import type { Transport } from '@nitro-enclaves/vsock';
 import type { KmsSettings } from './guest/guest-test.ts';
+import { ENCLAVE_CID } from './rig/enclave.mjs';
 
 const ACCOUNT = '111122223333';
 const OTHER_IMAGE = 'ff'.repeat(48);
@@ -28,17 +28,6 @@ function policyFor(pcr0: string) {
   };
 }
 
-function relay(socket: VsockSocket, { host, port }: { host: string; port: number }): void {
-  const upstream = connect({ host, port, allowHalfOpen: true });
-  const cut = (error: unknown): void => {
-    if (!error) return;
-    socket.destroy();
-    upstream.destroy();
-  };
-  pipeline(socket, upstream, cut);
-  pipeline(upstream, socket, cut);
-}
-
 /** A KMS that the enclave reaches. */
 export interface ReachableKms extends AsyncDisposable {
   readonly settings: KmsSettings;
@@ -55,13 +44,28 @@ export async function startKmsForEnclave(transport: Transport, pcr0: string): Pr
       { alias: 'alias/others', policy: policyFor(OTHER_IMAGE) },
     ],
   });
-  const server = await transport
-    .createServer({ allowHalfOpen: true }, (socket) => relay(socket, kms))
-    .listen({ port: KMS_PROXY_PORT });
+  const { host, port } = kms;
+  const proxy = new ProxyService({
+    transport,
+    config: {
+      routes: [
+        {
+          direction: 'egress',
+          name: 'kms',
+          vsockPort: KMS_PROXY_PORT,
+          cids: [ENCLAVE_CID],
+          to: { kind: 'tcp', host, port },
+          allow: [],
+        },
+      ],
+      allowList: [{ address: host, port, allowPrivate: true }],
+    },
+  });
+  await proxy.start();
   return {
     settings: { ca: kms.ca, region: kms.region, credentials: kms.credentials },
     [Symbol.asyncDispose]: async () => {
-      await server.drain({ timeout: 0 });
+      await proxy.drain({ timeout: 0 });
       await kms.close();
     },
   };
