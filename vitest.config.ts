@@ -30,6 +30,8 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 180_000,
+    // Tests wait more than they compute: two at a time, also where Vitest would leave one of two cores alone.
+    maxWorkers: 2,
     // Machines are shared and noisy. What fails twice in a row is wrong.
     retry: 1,
     reporters: ['default', './test/closing-line-reporter.ts'],
