@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../tools/run.mjs';
-import { rigImpossible } from '../qemu/rig/rig.mjs';
+import { rigUnavailable } from '../qemu/rig/rig.mjs';
 
 const MINUTE = 60_000;
-const impossible = rigImpossible();
+const impossible = await rigUnavailable();
 
 describe.skipIf(impossible !== undefined)(
   `npm run demo:qemu${impossible === undefined ? '' : `: ${impossible}`}`,

@@ -9,11 +9,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { QemuLauncher } from './launcher.ts';
 import { copyProgram } from './rig/guest-root.mjs';
 import { CMDLINE } from './rig/image.mjs';
-import { prepareRig, rigImpossible } from './rig/rig.mjs';
+import { prepareRig, rigUnavailable } from './rig/rig.mjs';
 
 const MINUTE = 60_000;
 const EXIT_STATUS_PORT = 9001;
-const impossible = rigImpossible();
+const impossible = await rigUnavailable();
 
 describe.skipIf(impossible !== undefined)(
   `an enclave of QEMU under the supervisor${impossible === undefined ? '' : `: ${impossible}`}`,

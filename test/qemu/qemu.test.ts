@@ -12,7 +12,7 @@ import { buildHardwareImage } from './hardware-image.ts';
 import { answerHeartbeat, startParent } from './parent.ts';
 import { QemuEnclave } from './rig/enclave.mjs';
 import { buildTestImage } from './rig/image.mjs';
-import { prepareRig, rigImpossible } from './rig/rig.mjs';
+import { prepareRig, rigUnavailable } from './rig/rig.mjs';
 import { selfSigned } from './rig/self-signed.mjs';
 import { FIRST_PORT, SERVICE, TLS_NAME } from './traffic/services.ts';
 
@@ -31,7 +31,7 @@ const LOAD = {
   inward: FULL ? { bulkMebibytes: 1024, connections: 5000 } : { bulkMebibytes: 64, connections: 1000 },
 };
 
-const impossible = rigImpossible();
+const impossible = await rigUnavailable();
 /** Longest that the console may be silent: one bulk transfer on a machine that is busy otherwise. */
 const SILENCE = FULL ? 30 * MINUTE : 10 * MINUTE;
 

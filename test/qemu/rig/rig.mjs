@@ -25,3 +25,21 @@ export async function prepareRig(progress = () => {}) {
   progress(`vsock back end: ${backend}`);
   return { program, firmware, backend, kernel, modules };
 }
+
+/**
+ * Why there is no rig on this machine, or `undefined` once there is one: also when Debian's packages cannot be fetched, which
+ * says nothing about the project. A build that fails is an error.
+ */
+export async function rigUnavailable() {
+  const impossible = rigImpossible();
+  if (impossible !== undefined) return impossible;
+  try {
+    await prepareRig();
+    return undefined;
+  } catch (error) {
+    const [first = ''] = error instanceof Error ? error.message.split('\n') : [];
+    if (first.startsWith('apt-'))
+      return `needs packages of Debian 12, its backports and the source of 13, found that ${first}`;
+    throw error;
+  }
+}
