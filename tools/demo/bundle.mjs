@@ -1,20 +1,8 @@
 // Makes the root folder of an enclave out of an application: one bundled file, Node, and the libraries that Node needs.
-import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
-
-/** Shared libraries of a program, its loader among them, as this machine resolves them. */
-function librariesOf(program) {
-  const listing = execFileSync('ldd', [program], { encoding: 'utf8' });
-  return [...listing.matchAll(/(?:=> )?(\/\S+) \(/g)].map(([, path]) => path);
-}
-
-function copyInto(root, path) {
-  const to = join(root, path);
-  mkdirSync(dirname(to), { recursive: true });
-  copyFileSync(realpathSync(path), to);
-}
+import { copyProgram } from '../../test/qemu/rig/guest-root.mjs';
 
 /** The addon of AF_VSOCK and the NSM, where the bundle looks for it: beside its folder. */
 function copyAddon(root) {
@@ -41,10 +29,7 @@ export async function makeRoot(root, { entry, banner = '' }) {
       js: `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);\n${banner}`,
     },
   });
-  const node = realpathSync(process.execPath);
-  mkdirSync(join(root, 'usr', 'bin'), { recursive: true });
-  copyFileSync(node, join(root, 'usr', 'bin', 'node'));
-  for (const library of librariesOf(node)) copyInto(root, library);
+  await copyProgram(root, realpathSync(process.execPath), '/usr/bin/node');
   copyAddon(root);
   mkdirSync(join(root, 'etc'), { recursive: true });
   writeFileSync(join(root, 'etc', 'passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
