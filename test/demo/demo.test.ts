@@ -5,7 +5,8 @@ import { probeIsolation } from '../../packages/emulator/src/hypervisor/isolation
 import { ROOT } from '../../tools/run.mjs';
 
 const MINUTE = 60_000;
-const impossible = probeIsolation().namespaces ? '' : ': needs user namespaces, which this kernel does not allow';
+const { namespaces } = await probeIsolation();
+const impossible = namespaces ? '' : ': needs user namespaces, which this kernel does not allow';
 
 describe.skipIf(impossible !== '')(`npm run demo${impossible}`, () => {
   it(

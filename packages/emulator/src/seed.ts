@@ -9,15 +9,18 @@ const SEED_BYTES = 48;
 export class Seed {
   /** The seed itself, 48 bytes. Whoever has it has every key of the emulator. */
   readonly bytes: Uint8Array;
+  /** Whether somebody chose it, and so may want everything again as it was. */
+  readonly isChosen: boolean;
 
-  private constructor(bytes: Uint8Array) {
+  private constructor(bytes: Uint8Array, isChosen: boolean) {
     this.bytes = bytes;
+    this.isChosen = isChosen;
   }
 
   /** A seed out of any text or bytes; a random one out of nothing. */
   static from(material: string | Uint8Array | undefined): Seed {
-    if (material === undefined) return new Seed(randomBytes(SEED_BYTES));
-    return new Seed(createHash('sha384').update(material).digest());
+    if (material === undefined) return new Seed(randomBytes(SEED_BYTES), false);
+    return new Seed(createHash('sha384').update(material).digest(), true);
   }
 
   /** `length` bytes (at most 12 240) that belong to `label` (HKDF-SHA-384, RFC 5869). */
@@ -27,6 +30,6 @@ export class Seed {
 
   /** A seed of its own for `label`. */
   child(label: string): Seed {
-    return new Seed(this.derive(label, SEED_BYTES));
+    return new Seed(this.derive(label, SEED_BYTES), this.isChosen);
   }
 }

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EmulatorError } from '../error.ts';
@@ -29,19 +29,25 @@ function findTool(name: string): string | undefined {
 
 const NAMESPACES = ['--user', '--map-root-user', '--net', '--mount', '--pid', '--fork', '--kill-child'];
 
+/** Far more than it takes; a machine that stalls is not to stall the emulator. */
+const PROBE_MS = 10_000;
+
 /** Tries it: whether user namespaces are allowed depends on the kernel, the distribution and the container. */
-export function probeIsolation(): Isolation {
+export function probeIsolation(): Promise<Isolation> {
   const unshare = findTool('unshare');
-  if (unshare === undefined) {
-    return { namespaces: false, warning: withoutNamespaces('expected unshare (of util-linux), found none') };
-  }
-  const { status, stderr } = spawnSync(unshare, [...NAMESPACES, '--', '/bin/sh', '-c', 'exit 0'], { encoding: 'utf8' });
-  if (status === 0) return { namespaces: true, warning: undefined };
-  return { namespaces: false, warning: withoutNamespaces(stderr?.trim() || 'the kernel allows no user namespaces') };
+  if (unshare === undefined) return Promise.resolve(withoutNamespaces('expected unshare (of util-linux), found none'));
+  const probe = [...NAMESPACES, '--', '/bin/sh', '-c', 'exit 0'];
+  return new Promise((resolve) => {
+    execFile(unshare, probe, { timeout: PROBE_MS }, (error, _stdout, stderr) => {
+      if (error === null) resolve({ namespaces: true, warning: undefined });
+      else resolve(withoutNamespaces(stderr.trim() || 'the kernel allows no user namespaces'));
+    });
+  });
 }
 
-function withoutNamespaces(reason: string): string {
-  return `enclaves run with this machine's network and files, unlike real ones: ${reason}`;
+function withoutNamespaces(reason: string): Isolation {
+  const warning = `enclaves run with this machine's network and files, unlike real ones: ${reason}`;
+  return { namespaces: false, warning };
 }
 
 /** Where an enclave with a root of its own finds its place; on a file system in memory. */

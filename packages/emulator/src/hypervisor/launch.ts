@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import type { EifPcrs } from '@nitro-enclaves/eif';
-import { describeEif, extractEif } from '@nitro-enclaves/eif';
 import { EMULATOR_VARIABLE } from '../enclave/place.ts';
 import type { ImageMeasurements } from '../nsm/enclave-identity.ts';
 import { findExecutable, measureCommand } from './command-measurement.ts';
@@ -31,6 +30,8 @@ async function prepareImage(
   { memoryMiB }: EnclaveSettings,
   folder: string,
 ): Promise<MeasuredProgram> {
+  // Loaded when there is an image: an emulator starts sooner without.
+  const { describeEif, extractEif } = await import('@nitro-enclaves/eif');
   const options = signal === undefined ? {} : { signal };
   const { eif: image } = await extractEif(eif, folder, options);
   expectRoomFor(image.byteLength, memoryMiB);
