@@ -176,6 +176,14 @@ describe('an emulator', () => {
     await expect(emulator.runEnclave(application())).rejects.toMatchObject({ code: 'EMULATOR_CLOSED' });
   });
 
+  it('ends with all its enclaves when somebody has removed its folder', async () => {
+    const enclave = await emulator.runEnclave(application());
+    await ask(emulator, enclave, { ask: 'who' });
+    await rm(emulator.folder, { recursive: true });
+    await emulator.close();
+    expect(isAlive(enclave.processId)).toBe(false);
+  });
+
   it('leaves the sockets of a killed enclave to nobody: its CID can be used again', async () => {
     const first = await emulator.runEnclave(application({ enclaveCid: 42 }));
     await ask(emulator, first, { ask: 'who' });

@@ -128,8 +128,12 @@ export class Emulator implements AsyncDisposable {
   static async start(options: EmulatorOptions): Promise<Emulator> {
     const seed = Seed.from(options.seed);
     const { region, clock } = options;
-    const pki = await createNitroPki({ seed: seed.bytes, region, clock });
-    const isolation = options.namespaces === false ? NO_ISOLATION : probeIsolation();
+    // A seed that nobody chose makes no seed of the PKI either: its signatures need not come out the same again.
+    const pkiSeed = seed.isChosen ? seed.bytes : undefined;
+    const [pki, isolation] = await Promise.all([
+      createNitroPki({ seed: pkiSeed, region, clock }),
+      options.namespaces === false ? NO_ISOLATION : probeIsolation(),
+    ]);
     if (isolation.warning !== undefined) options.onWarning?.(isolation.warning);
     const folder = await EmulatorFolder.create(options.folder);
     let emulator: Emulator | undefined;
@@ -219,9 +223,20 @@ export class Emulator implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true;
     process.off('exit', this.#onExit);
-    await Promise.all(this.enclaves.map((enclave) => enclave.terminate()));
-    await this.#services?.close();
-    await this.#folder.close();
+    // Whatever fails, the rest is closed too: a server left open would keep the process alive.
+    try {
+      await Promise.all(this.enclaves.map((enclave) => enclave.terminate()));
+    } finally {
+      await this.#closeParent();
+    }
+  }
+
+  async #closeParent(): Promise<void> {
+    try {
+      await this.#services?.close();
+    } finally {
+      await this.#folder.close();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -43,12 +43,22 @@ export async function removeTree(folder: string): Promise<void> {
   }
 }
 
+/** Names in a folder: none when somebody has removed it. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 /** Takes away what an enclave leaves: its folder, its image, and sockets that it did not live to close. */
 export async function removeEnclaveFolder(emulatorFolder: string, cid: number, folder: EnclaveFolder): Promise<void> {
   await rm(folder.place, { recursive: true, force: true });
   await removeTree(folder.image);
   const sockets = join(emulatorFolder, 'vsock');
-  const left = (await readdir(sockets)).filter((name) => name.startsWith(`${cid}.`));
+  const left = (await namesIn(sockets)).filter((name) => name.startsWith(`${cid}.`));
   await Promise.all(left.map((name) => rm(join(sockets, name), { force: true })));
 }
 
