@@ -90,7 +90,8 @@ class Walk {
     if ((await this.#reader.peek()) !== undefined) {
       fail('EIF_TRAILING_BYTES', `expected the image to end at ${end}, found more bytes`, { offset: end });
     }
-    const pcrs = this.#digests.pcrs(await this.#parallel?.digest());
+    const hasApp = this.#ramdisks > 1;
+    const pcrs = this.#digests.pcrs(hasApp ? await this.#parallel?.digest() : undefined);
     return { byteLength: end, header, sections: this.#sections, kept: this.#kept, crc32: this.#crc.value, pcrs };
   }
 
@@ -103,9 +104,16 @@ class Walk {
     const bytes = await this.#reader.read(HEADER_BYTES);
     const header = decodeHeader(bytes);
     this.#crc.update(bytes.subarray(0, CRC_OFFSET));
-    const { byteLength } = this.#source;
-    if (byteLength === undefined) return header;
     const end = declaredLength(header);
+    this.#expectLength(end);
+    // Now rather than at the second ramdisk: it starts while what comes before is hashed here.
+    this.#parallel = this.#options.platform.createParallelSha384?.(end);
+    return header;
+  }
+
+  #expectLength(end: number): void {
+    const { byteLength } = this.#source;
+    if (byteLength === undefined) return;
     // Before anything else is read: a few bytes must not announce gigabytes.
     if (end > byteLength) {
       fail('EIF_TABLE_BEYOND_FILE', `expected sections up to ${end}, found the end of the image at ${byteLength}`);
@@ -115,7 +123,6 @@ class Walk {
         offset: end,
       });
     }
-    return header;
   }
 
   async #readSection(header: EifHeader, index: number, size: number): Promise<void> {
@@ -159,12 +166,10 @@ class Walk {
     for await (const _ of this.#measured(section, end, app));
   }
 
-  #enter({ type, size }: EifSection): ParallelSha384 | undefined {
+  #enter({ type }: EifSection): ParallelSha384 | undefined {
     if (type === 'ramdisk') this.#ramdisks += 1;
-    const inApp = type === 'ramdisk' && this.#ramdisks > 1;
-    if (inApp && this.#ramdisks === 2) this.#parallel = this.#options.platform.createParallelSha384?.(size);
     this.#digests.enter(type, this.#parallel !== undefined);
-    return inApp ? this.#parallel : undefined;
+    return type === 'ramdisk' && this.#ramdisks > 1 ? this.#parallel : undefined;
   }
 
   /** Whichever thread has more time calculates the piece's CRC. */
