@@ -4,7 +4,8 @@ import { decodeHex, encodeCbor } from '@nitro-enclaves/core';
 import { KmsRecipientError } from '@nitro-enclaves/kms';
 import { NsmError } from '@nitro-enclaves/nsm';
 import { Constructed, Set as DerSet, Integer, Null, ObjectIdentifier, OctetString, Primitive, Sequence } from 'asn1js';
-import { decodeEnvelope, EnvelopeShapeError } from '../../../packages/kms/dist/envelope/decode.js';
+import { EnvelopeShapeError } from '../../../packages/kms/dist/envelope/ber-reader.js';
+import { decodeEnvelope } from '../../../packages/kms/dist/envelope/decode.js';
 import { openEnvelope } from '../../../packages/kms/dist/envelope/open.js';
 import {
   decodeAttestation,
