@@ -38,11 +38,12 @@ export function codeBlocks(document: string): CodeBlock[] {
   return codeBlocksOf(document, readFileSync(join(ROOT, document), 'utf8'));
 }
 
-/** The fenced blocks of `text`, which stands in `document`. */
+/** The fenced blocks of `text`, which stands in `document`, those in lists too: without the indentation. */
 export function codeBlocksOf(document: string, text: string): CodeBlock[] {
-  return Array.from(text.matchAll(/^```(\w+)([^\n]*)\n(.*?)^```\s*$/gms), (match) => {
-    const [, language = '', marks = '', code = ''] = match;
+  return Array.from(text.matchAll(/^( *)```(\w+)([^\n]*)\n(.*?)^\1```\s*$/gms), (match) => {
+    const [, indentation = '', language = '', marks = '', indented = ''] = match;
     const line = text.slice(0, match.index).split('\n').length;
+    const code = indented.replaceAll(new RegExp(`^${indentation}`, 'gm'), '');
     return { place: `${document}:${line}`, language, marks: marks.trim().split(/\s+/).filter(Boolean), code };
   });
 }

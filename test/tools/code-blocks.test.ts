@@ -18,6 +18,13 @@ const DOCUMENT = [
   '```',
   'four',
   '```',
+  '1. A step:',
+  '',
+  '   ```sh ec2 docker',
+  '   five \\',
+  '     six',
+  '',
+  '   ```',
   '',
 ];
 
@@ -27,6 +34,7 @@ describe('the blocks of a document', () => {
       { place: 'A.md:3', language: 'ts', marks: [], code: 'one();\n' },
       { place: 'A.md:7', language: 'ts', marks: ['no-run'], code: 'two();\n\n' },
       { place: 'A.md:11', language: 'sh', marks: ['run'], code: 'three\n' },
+      { place: 'A.md:19', language: 'sh', marks: ['ec2', 'docker'], code: 'five \\\n  six\n\n' },
     ]);
   });
 
