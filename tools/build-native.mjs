@@ -1,5 +1,5 @@
-// Builds the addon for both processors with Debian's compilers, without a C library: one binary each for glibc and musl
-// of any version. The same compilers give the same bytes, which packages/native/test/build.test.ts holds us to.
+// Builds the addons for both processors with Debian's compilers, without a C library: one binary each for glibc and musl
+// of any version. The same compilers give the same bytes, which packages/native/test/prebuilds.soak.test.ts holds us to.
 // Usage: node tools/build-native.mjs [--out <folder>] [--sanitize]
 //   --out        where the folders linux-x64 and linux-arm64 go; default packages/native/prebuilds
 //   --sanitize   this machine's processor only, under AddressSanitizer and UBSan, with the C library that these need
@@ -15,10 +15,19 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const source = join(root, 'packages/native/src');
 const out = options.out ?? join(root, 'packages/native/prebuilds');
 const { include_dir: headers } = createRequire(join(root, 'packages/native/package.json'))('node-api-headers');
-const sources = readdirSync(source)
-  .filter((name) => name.endsWith('.c'))
-  .sort();
 
+function sourcesIn(folder) {
+  return readdirSync(join(source, folder))
+    .filter((name) => name.endsWith('.c'))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+/** The relay is an addon of its own: what an enclave loads has no code but what an enclave needs. */
+const ADDONS = {
+  'nitro-enclaves': sourcesIn('.'),
+  'nitro-enclaves-relay': [...sourcesIn('relay'), 'mailbox.c', 'thread.c', 'values.c'],
+};
 const COMPILERS = { x64: 'x86_64-linux-gnu-gcc', arm64: 'aarch64-linux-gnu-gcc' };
 const COMMON = [
   '-std=gnu11',
@@ -50,14 +59,14 @@ const RELEASE = [
 ];
 const PROCESSOR = { x64: [], arm64: ['-mno-outline-atomics'] };
 
-function build(processor) {
-  const file = join(out, `linux-${processor}`, 'nitro-enclaves.node');
+function build(processor, addon) {
+  const file = join(out, `linux-${processor}`, `${addon}.node`);
   mkdirSync(dirname(file), { recursive: true });
   const mode = options.sanitize ? SANITIZED : [...RELEASE, ...PROCESSOR[processor]];
   // Relative names, from the sources' folder: no path of this machine gets into the binary.
   const { status, error } = spawnSync(
     COMPILERS[processor],
-    [...COMMON, ...mode, '-isystem', headers, '-o', file, ...sources],
+    [...COMMON, ...mode, '-isystem', headers, '-o', file, ...ADDONS[addon]],
     { cwd: source, stdio: 'inherit' },
   );
   if (error)
@@ -68,4 +77,6 @@ function build(processor) {
   process.stdout.write(`${file}\n`);
 }
 
-for (const processor of options.sanitize ? [process.arch] : Object.keys(COMPILERS)) build(processor);
+for (const processor of options.sanitize ? [process.arch] : Object.keys(COMPILERS)) {
+  for (const addon of Object.keys(ADDONS)) build(processor, addon);
+}

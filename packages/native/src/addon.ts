@@ -38,31 +38,31 @@ export interface Addon {
 /** `peer` and `local` are socket names of an accepted connection; `peer` is the answer where the NSM was asked. */
 export type Report = (id: number, result: number, peer?: Uint8Array, local?: Uint8Array) => void;
 
-const PREBUILDS: ReadonlyMap<string, string> = new Map([
-  ['linux-x64', '../prebuilds/linux-x64/nitro-enclaves.node'],
-  ['linux-arm64', '../prebuilds/linux-arm64/nitro-enclaves.node'],
-]);
+const PLATFORMS: ReadonlySet<string> = new Set(['linux-x64', 'linux-arm64']);
 
 let loaded: Addon | undefined;
 
 /** The addon of this machine, loaded when first asked for so that everything can be imported everywhere. */
 export function addon(): Addon {
-  loaded ??= load(`${process.platform}-${process.arch}`);
+  loaded ??= load<Addon>(`${process.platform}-${process.arch}`, 'nitro-enclaves.node');
   return loaded;
 }
 
-/** @throws {NativeUnavailableError} */
-export function load(platform: string): Addon {
-  const path = PREBUILDS.get(platform);
-  if (path === undefined) {
-    const supported = [...PREBUILDS.keys()].join(' or ');
+/**
+ * Loads one of the binaries that the package carries for each platform.
+ * @throws {NativeUnavailableError}
+ */
+export function load<Exports>(platform: string, file: string): Exports {
+  if (!PLATFORMS.has(platform)) {
+    const supported = [...PLATFORMS].join(' or ');
     const message = `expected ${supported}, found ${platform}: AF_VSOCK and the NSM exist on Linux only`;
     throw new NativeUnavailableError('NATIVE_UNSUPPORTED_PLATFORM', message);
   }
+  const path = `prebuilds/${platform}/${file}`;
   try {
-    return createRequire(import.meta.url)(path);
+    return createRequire(import.meta.url)(`../${path}`);
   } catch (error) {
-    const message = `expected an addon that loads at ${path.slice('../'.length)} of this package, found none`;
+    const message = `expected an addon that loads at ${path} of this package, found none`;
     throw new NativeUnavailableError('NATIVE_NOT_LOADED', message, error);
   }
 }

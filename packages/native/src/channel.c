@@ -1,6 +1,7 @@
 #include "channel.h"
 #include "reactor.h"
 #include "syscall.h"
+#include "values.h"
 
 #include <stddef.h>
 
@@ -33,49 +34,22 @@ static void report_discard(struct report *report)
 	report_destroy(report);
 }
 
-static napi_value bytes_value(napi_env env, const void *bytes, uint32_t length)
-{
-	napi_value buffer, array;
-	void *copy;
-
-	if (napi_create_arraybuffer(env, length, &copy, &buffer) != napi_ok)
-		return NULL;
-	for (uint32_t index = 0; index < length; index++)
-		((uint8_t *)copy)[index] = ((const uint8_t *)bytes)[index];
-	if (napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, &array) != napi_ok)
-		return NULL;
-	return array;
-}
-
-static void rethrow(napi_env env)
-{
-	bool pending = false;
-	napi_value error;
-
-	/* Older Node swallows what a callback throws (DEP0168). */
-	if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
-	    napi_get_and_clear_last_exception(env, &error) == napi_ok)
-		napi_fatal_exception(env, error);
-}
-
 static void call_report(napi_env env, napi_value function, struct channel *channel, struct report *report)
 {
-	napi_value arguments[4], receiver;
+	napi_value arguments[4];
 	size_t count = 2;
 
-	napi_get_undefined(env, &receiver);
 	napi_create_uint32(env, report->id, &arguments[0]);
 	napi_create_int32(env, report->result, &arguments[1]);
 	if (report->answer != NULL)
-		arguments[count++] = bytes_value(env, report->answer, report->answer_length);
+		arguments[count++] = copied(env, report->answer, report->answer_length);
 	if (report->has_names) {
-		arguments[count++] = bytes_value(env, report->peer.bytes, report->peer.length);
-		arguments[count++] = bytes_value(env, report->local.bytes, report->local.length);
+		arguments[count++] = copied(env, report->peer.bytes, report->peer.length);
+		arguments[count++] = copied(env, report->local.bytes, report->local.length);
 	}
 	if (report->descriptor >= 0)
 		loose_add(channel->loose, report->descriptor);
-	if (napi_call_function(env, receiver, function, count, arguments, NULL) != napi_ok)
-		rethrow(env);
+	call_back(env, function, count, arguments);
 }
 
 static void deliver(napi_env env, napi_value function, void *context, void *data)

@@ -7,6 +7,7 @@
 #include "nsm.h"
 #include "reactor.h"
 #include "syscall.h"
+#include "values.h"
 
 #include <stddef.h>
 #include <sys/socket.h>
@@ -17,7 +18,6 @@
 #include <linux/vm_sockets.h>
 
 #define PATH_MAX_BYTES 4096
-#define ARGUMENTS_MAX 4
 
 struct opened_device {
 	struct opened_device *next;
@@ -41,38 +41,6 @@ static struct instance *instance_of(napi_env env)
 	return instance;
 }
 
-/* ---- arguments and results ---- */
-
-static void arguments(napi_env env, napi_callback_info info, napi_value values[ARGUMENTS_MAX])
-{
-	size_t count = ARGUMENTS_MAX;
-
-	napi_get_cb_info(env, info, &count, values, NULL, NULL);
-}
-
-static int64_t integer(napi_env env, napi_value value)
-{
-	int64_t number = -1;
-
-	napi_get_value_int64(env, value, &number);
-	return number;
-}
-
-static napi_value number(napi_env env, int64_t value)
-{
-	napi_value result = NULL;
-
-	napi_create_int64(env, value, &result);
-	return result;
-}
-
-static bool bytes(napi_env env, napi_value value, void **start, size_t *length)
-{
-	napi_typedarray_type type;
-
-	return napi_get_typedarray_info(env, value, &type, length, start, NULL, NULL) == napi_ok && type == napi_uint8_array;
-}
-
 static bool socket_name(napi_env env, napi_value value, struct name *name)
 {
 	void *start;
@@ -84,19 +52,6 @@ static bool socket_name(napi_env env, napi_value value, struct name *name)
 	for (size_t index = 0; index < length; index++)
 		name->bytes[index] = ((const uint8_t *)start)[index];
 	return true;
-}
-
-static napi_value copied(napi_env env, const uint8_t *start, size_t length)
-{
-	napi_value buffer, array = NULL;
-	void *copy;
-
-	if (napi_create_arraybuffer(env, length, &copy, &buffer) != napi_ok)
-		return NULL;
-	for (size_t index = 0; index < length; index++)
-		((uint8_t *)copy)[index] = start[index];
-	napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, &array);
-	return array;
 }
 
 /* ---- system calls that do not wait ---- */

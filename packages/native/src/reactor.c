@@ -1,4 +1,5 @@
 #include "reactor.h"
+#include "mailbox.h"
 #include "syscall.h"
 
 #include <linux/errno.h>
@@ -33,7 +34,7 @@ struct watch {
 enum order { ADD, REMOVE, RESUME };
 
 struct command {
-	struct command *next;
+	struct letter letter;
 	enum order order;
 	uint32_t id;
 	struct watch *watch;
@@ -42,8 +43,8 @@ struct command {
 struct reactor {
 	struct channel *channel;
 	thread_id thread;
-	int32_t epoll, wakeup;
-	struct command *commands; /* the newest first; filled by any thread, emptied by ours */
+	int32_t epoll;
+	struct mailbox commands;
 	struct watch *buckets[BUCKETS];
 	int64_t next_deadline; /* no watch has an earlier one */
 	bool stopping;
@@ -242,31 +243,16 @@ static void obey(struct reactor *reactor, struct command *command)
 		give_up(reactor, watch, -EBADF);
 }
 
-/* All commands not yet taken, the oldest first. */
-static struct command *take_commands(struct reactor *reactor)
-{
-	struct command *newest = __atomic_exchange_n(&reactor->commands, NULL, __ATOMIC_ACQUIRE), *oldest = NULL;
-
-	while (newest != NULL) {
-		struct command *older = newest->next;
-
-		newest->next = oldest;
-		oldest = newest;
-		newest = older;
-	}
-	return oldest;
-}
-
 static void obey_all(struct reactor *reactor)
 {
-	struct command *command = take_commands(reactor);
+	struct letter *letter = mailbox_take(&reactor->commands);
 
-	while (command != NULL) {
-		struct command *next = command->next;
+	while (letter != NULL) {
+		struct command *command = (struct command *)letter;
 
+		letter = letter->next;
 		obey(reactor, command);
 		free(command);
-		command = next;
 	}
 }
 
@@ -316,10 +302,9 @@ static int32_t patience(const struct reactor *reactor)
 static void handle(struct reactor *reactor, const struct epoll_event *event)
 {
 	struct watch *watch = *find(reactor, event->data);
-	uint64_t count;
 
 	if (event->data == WAKEUP)
-		SYSCALL(read, reactor->wakeup, &count, sizeof count, 0, 0, 0);
+		mailbox_silence(&reactor->commands);
 	else if (watch == NULL)
 		return;
 	else if (watch->kind == CONNECT)
@@ -347,13 +332,6 @@ static void *run(void *argument)
 
 /* ---- from the JavaScript thread ---- */
 
-static void wake(struct reactor *reactor)
-{
-	uint64_t one = 1;
-
-	SYSCALL(write, reactor->wakeup, &one, sizeof one, 0, 0, 0);
-}
-
 static bool submit(struct reactor *reactor, enum order order, uint32_t id, struct watch *watch)
 {
 	struct command *command = allocate(sizeof *command);
@@ -363,11 +341,7 @@ static bool submit(struct reactor *reactor, enum order order, uint32_t id, struc
 	command->order = order;
 	command->id = id;
 	command->watch = watch;
-	command->next = __atomic_load_n(&reactor->commands, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(&reactor->commands, &command->next, command, true, __ATOMIC_RELEASE,
-					    __ATOMIC_RELAXED))
-		;
-	wake(reactor);
+	mailbox_send(&reactor->commands, &command->letter);
 	return true;
 }
 
@@ -414,23 +388,18 @@ static void reactor_free(struct reactor *reactor)
 {
 	if (reactor->epoll >= 0)
 		close_descriptor(reactor->epoll);
-	if (reactor->wakeup >= 0)
-		close_descriptor(reactor->wakeup);
+	mailbox_close(&reactor->commands);
 	channel_release(reactor->channel);
 	free(reactor);
 }
 
 static int32_t open_descriptors(struct reactor *reactor)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data = WAKEUP};
-
+	reactor->commands.wakeup = -1;
 	reactor->epoll = SYSCALL(epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0);
-	reactor->wakeup = SYSCALL(eventfd2, 0, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
 	if (reactor->epoll < 0)
 		return reactor->epoll;
-	if (reactor->wakeup < 0)
-		return reactor->wakeup;
-	return SYSCALL(epoll_ctl, reactor->epoll, EPOLL_CTL_ADD, reactor->wakeup, &event, 0, 0);
+	return mailbox_open(&reactor->commands, reactor->epoll, WAKEUP);
 }
 
 struct reactor *reactor_start(struct channel *channel, int32_t *error)
@@ -459,15 +428,15 @@ static void discard(struct watch *watch)
 
 static void discard_commands(struct reactor *reactor)
 {
-	struct command *command = take_commands(reactor);
+	struct letter *letter = mailbox_take(&reactor->commands);
 
-	while (command != NULL) {
-		struct command *next = command->next;
+	while (letter != NULL) {
+		struct command *command = (struct command *)letter;
 
+		letter = letter->next;
 		if (command->watch != NULL)
 			discard(command->watch);
 		free(command);
-		command = next;
 	}
 }
 
@@ -484,7 +453,7 @@ static void discard_watches(struct watch *watch)
 void reactor_stop(struct reactor *reactor)
 {
 	__atomic_store_n(&reactor->stopping, true, __ATOMIC_RELEASE);
-	wake(reactor);
+	mailbox_wake(&reactor->commands);
 	pthread_join(reactor->thread, NULL);
 	discard_commands(reactor);
 	for (uint32_t bucket = 0; bucket < BUCKETS; bucket++)

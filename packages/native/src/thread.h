@@ -15,6 +15,7 @@ int pthread_join(thread_id thread, void **result);
 int pthread_detach(thread_id thread);
 void *malloc(unsigned long size);
 void free(void *memory);
+void *memcpy(void *to, const void *from, unsigned long size);
 
 /* Zeroed memory, or NULL. */
 void *allocate(unsigned long size);

@@ -1,14 +1,17 @@
 import { NativeUnavailableError, openSocket } from '@nitro-enclaves/native';
 import { describe, expect, it } from 'vitest';
+import type { Addon } from '../src/addon.ts';
 import { load } from '../src/addon.ts';
 import { errnoName, systemError } from '../src/error.ts';
+
+const loadFor = (platform: string): Addon => load(platform, 'nitro-enclaves.node');
 
 describe('the addon of a platform', () => {
   it.each(['darwin-arm64', 'win32-x64', 'linux-riscv64', ''])(
     'is one typed error where there is none: %s',
     (platform) => {
-      expect(() => load(platform)).toThrow(NativeUnavailableError);
-      expect(() => load(platform)).toThrow(
+      expect(() => loadFor(platform)).toThrow(NativeUnavailableError);
+      expect(() => loadFor(platform)).toThrow(
         expect.objectContaining({ name: 'NativeUnavailableError', code: 'NATIVE_UNSUPPORTED_PLATFORM' }),
       );
     },
@@ -18,7 +21,7 @@ describe('the addon of a platform', () => {
   it.runIf(process.platform === 'linux')(
     'is one typed error where the system refuses it, with the system’s word',
     () => {
-      expect(() => load(foreign)).toThrow(
+      expect(() => loadFor(foreign)).toThrow(
         expect.objectContaining({
           code: 'NATIVE_NOT_LOADED',
           cause: expect.objectContaining({ code: 'ERR_DLOPEN_FAILED' }),
@@ -28,7 +31,7 @@ describe('the addon of a platform', () => {
   );
 
   it.runIf(process.platform === 'linux')('is loaded once', () => {
-    expect(load(`linux-${process.arch}`)).toBe(load(`linux-${process.arch}`));
+    expect(loadFor(`linux-${process.arch}`)).toBe(loadFor(`linux-${process.arch}`));
   });
 });
 
