@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { closeSocket, duplicateSocket, keepSocket, localName, openSocket } from '@nitro-enclaves/native';
 import { CoalescingSocket } from './coalescing-socket.ts';
+import { handleDescriptor, handleOf } from './handle.ts';
 import { nameFamily } from './socket-family.ts';
 
 const AF_UNIX = 1;
@@ -62,18 +63,6 @@ function openDecoy(options: AdoptOptions): Socket {
     closeSocket(decoy);
     throw error;
   }
-}
-
-/** Node's own object behind a socket. It has no type and no documentation: whatever is found is checked. */
-function handleOf(socket: Socket): object | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  return typeof handle === 'object' && handle !== null ? handle : undefined;
-}
-
-function handleDescriptor(socket: Socket): number | undefined {
-  const handle = handleOf(socket);
-  const descriptor: unknown = handle === undefined ? undefined : Reflect.get(handle, 'fd');
-  return typeof descriptor === 'number' && descriptor >= 0 ? descriptor : undefined;
 }
 
 /**
