@@ -40,6 +40,7 @@ export { ProxyError } from './proxy/error.ts';
 export type { ConnectionEntry, ProxyLog, ProxyLogEntry, ServiceEntry } from './proxy/observer.ts';
 export type { ProxyConfig, ProxyServiceOptions } from './proxy/proxy-service.ts';
 export { ProxyService } from './proxy/proxy-service.ts';
+export type { RelayBy } from './proxy/relay.ts';
 export type { Resolution, Resolver } from './proxy/resolver.ts';
 export { systemResolver } from './proxy/resolver.ts';
 export type { EgressRoute, IngressRoute, ProxyLimits, Route, WorldDestination, WorldListener } from './proxy/route.ts';

@@ -1,5 +1,5 @@
+import type { RelayOutcome } from '@nitro-enclaves/vsock/relay';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { RelayOutcome } from './relay.ts';
 
 /** One relayed or refused connection, as logs tell it: never a byte of what passed. */
 export interface ConnectionEntry {

@@ -6,6 +6,7 @@ import { AllowList } from './allow-list.ts';
 import type { AddressFamily } from './dial.ts';
 import type { ProxyLog } from './observer.ts';
 import { ProxyObserver } from './observer.ts';
+import type { RelayBy } from './relay.ts';
 import type { Resolver } from './resolver.ts';
 import { CachingResolver, systemResolver } from './resolver.ts';
 import type { ProxyLimits, Route } from './route.ts';
@@ -32,6 +33,8 @@ export interface ProxyServiceOptions {
   readonly log?: ProxyLog;
   /** Listening sockets of systemd by their names; see `systemdSockets`. */
   readonly systemdSockets?: ReadonlyMap<string, number>;
+  /** Default `addon`: where there is none for this machine, and for what it cannot take, it is `streams` all the same. */
+  readonly relayBy?: RelayBy;
 }
 
 const DRAIN_POLL_MS = 20;
@@ -48,9 +51,10 @@ export class ProxyService {
   #state: 'stopped' | 'serving' | 'draining' = 'stopped';
 
   /** @throws {ProxyError} `CONFIG_INVALID` */
-  constructor({ transport, config, resolver, log = () => undefined, systemdSockets }: ProxyServiceOptions) {
+  constructor(options: ProxyServiceOptions) {
+    const { transport, config, resolver, log = () => undefined, systemdSockets, relayBy = 'addon' } = options;
     this.#observer = new ProxyObserver(log);
-    this.#context = { transport, observer: this.#observer, systemdSockets: systemdSockets ?? new Map() };
+    this.#context = { transport, observer: this.#observer, relayBy, systemdSockets: systemdSockets ?? new Map() };
     this.#resolver = resolver ?? systemResolver();
     this.#config = config;
     this.#settingsOf(config);

@@ -1,21 +1,22 @@
 import type { Socket } from 'node:net';
+import type { RelayOutcome } from '@nitro-enclaves/vsock/relay';
+import { relaySockets } from '@nitro-enclaves/vsock/relay';
 
-/** How a relayed connection ended. */
-export interface RelayOutcome {
-  /** `closed`: both sides ended in good order; `reset`: one side broke off; `idle`: nothing moved for too long. */
-  readonly end: 'closed' | 'reset' | 'idle';
-  /** Bytes from the side that connected to the one that was connected to, and back. */
-  readonly bytesForward: number;
-  readonly bytesBack: number;
-}
+/** By what bytes are moved: the addon's thread, or the streams of Node. */
+export type RelayBy = 'addon' | 'streams';
 
 /**
  * Joins two sockets until both have ended: each side's end is passed on while the other side may go on sending
  * (half-close), each side reads no faster than the other takes (back-pressure). When one breaks off, so does the other.
- * Both have to be made with `allowHalfOpen`.
+ * Both have to be made with `allowHalfOpen`. What cannot be left to the addon is moved by streams.
  * @param idleTimeout - ms without a byte in either direction; 0: no limit.
  */
-export function relay(from: Socket, to: Socket, idleTimeout: number): Promise<RelayOutcome> {
+export function relay(from: Socket, to: Socket, idleTimeout: number, by: RelayBy): Promise<RelayOutcome> {
+  const relayed = by === 'addon' ? relaySockets(from, to, idleTimeout) : undefined;
+  return relayed ?? relayStreams(from, to, idleTimeout);
+}
+
+function relayStreams(from: Socket, to: Socket, idleTimeout: number): Promise<RelayOutcome> {
   return new Promise((resolve) => {
     let end: RelayOutcome['end'] = 'closed';
     let open = 2;

@@ -7,6 +7,7 @@ import { openEgress } from './egress.ts';
 import { ProxyError } from './error.ts';
 import type { ConnectionObserver, ProxyObserver } from './observer.ts';
 import { encodeProxyV1, encodeProxyV2 } from './proxy-protocol.ts';
+import type { RelayBy } from './relay.ts';
 import { relay } from './relay.ts';
 import type { EgressRoute, IngressRoute, ProxyLimits, Route, WorldListener } from './route.ts';
 
@@ -21,6 +22,7 @@ export interface RouteSettings {
 export interface RouteContext {
   readonly transport: Transport;
   readonly observer: ProxyObserver;
+  readonly relayBy: RelayBy;
   /** Descriptors of listening sockets that systemd passed on, by name. */
   readonly systemdSockets: ReadonlyMap<string, number>;
 }
@@ -156,7 +158,7 @@ export class RouteServer {
   ): Promise<void> {
     const { target, upstream } = await openEgress(socket, to, dial);
     observed.connected();
-    observed.ended(target, await relay(socket, upstream, limits.idleTimeout));
+    observed.ended(target, await relay(socket, upstream, limits.idleTimeout, this.#context.relayBy));
   }
 
   async #serveWorld(
@@ -170,6 +172,6 @@ export class RouteServer {
     if (proxyProtocol === 1) enclave.write(encodeProxyV1(socket));
     if (proxyProtocol === 2) enclave.write(encodeProxyV2(socket));
     observed.connected();
-    observed.ended(`vm(${cid}):${port}`, await relay(socket, enclave, limits.idleTimeout));
+    observed.ended(`vm(${cid}):${port}`, await relay(socket, enclave, limits.idleTimeout, this.#context.relayBy));
   }
 }
