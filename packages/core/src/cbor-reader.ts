@@ -1,7 +1,6 @@
 import { copyBytes } from './bytes.ts';
 import type { CborErrorCode, CborKey, CborMap, CborValue } from './cbor-value.ts';
-import { CborError } from './cbor-value.ts';
-import { explain } from './error.ts';
+import { refuseCbor } from './cbor-value.ts';
 
 /** Bounds of one decoding; every count is checked before anything is allocated for it. */
 export interface CborLimits {
@@ -13,10 +12,18 @@ export interface CborLimits {
   maxItems?: number;
 }
 
-const INTEGER_RANGE = 'an integer within ±(2^53 - 1)';
-
+/** Additional information of an array or map that ends with a break. */
+const INDEFINITE_LENGTH = 31;
 /** Stands for the length of an indefinite-length array or map. */
 const INDEFINITE = -1;
+const BREAK = 0xff;
+
+const SIMPLE_VALUES: ReadonlyMap<number, boolean | null | undefined> = new Map([
+  [0xf4, false],
+  [0xf5, true],
+  [0xf6, null],
+  [0xf7, undefined],
+]);
 
 // `ignoreBOM` keeps a leading U+FEFF: dropped, two different keys would decode to one.
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -24,8 +31,11 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Longest part of a key that an error quotes: keys of hostile input can be as long as the input. */
 const QUOTED_CHARACTERS = 40;
 
-function describeKey(key: CborKey): string {
-  return typeof key === 'number' ? `${key}` : JSON.stringify(key.slice(0, QUOTED_CHARACTERS));
+/** Why an item of major type 7 with this additional information has no place in the profile. */
+function codeOfSimple(information: number): CborErrorCode {
+  if (information < 25) return 'CBOR_SIMPLE_VALUE';
+  if (information < 28) return 'CBOR_FLOAT';
+  return information < INDEFINITE_LENGTH ? 'CBOR_RESERVED_INFORMATION' : 'CBOR_UNEXPECTED_BREAK';
 }
 
 /**
@@ -39,11 +49,11 @@ export class CborReader {
   readonly #maxDepth: number;
   #itemsLeft: number;
   #offset = 0;
+  /** Where the item that is being read begins: what an error points at. */
+  #start = 0;
 
   constructor(bytes: Uint8Array, { maxBytes = 65_536, maxDepth = 8, maxItems = 4096 }: CborLimits = {}) {
-    if (bytes.length > maxBytes) {
-      throw new CborError('CBOR_TOO_LARGE', explain('CBOR', `at most ${maxBytes} bytes`, bytes.length));
-    }
+    if (bytes.length > maxBytes) refuseCbor('CBOR_TOO_LARGE', 'CBOR', `at most ${maxBytes} bytes`, bytes.length, {});
     this.#bytes = copyBytes(bytes);
     this.#maxDepth = maxDepth;
     this.#itemsLeft = maxItems;
@@ -64,143 +74,94 @@ export class CborReader {
     return this.#bytes.subarray(start, this.#offset);
   }
 
-  /** Passes over the next byte, whatever it is. */
-  skipByte(): void {
-    this.#next();
-  }
-
-  /** Reads the next item whole. */
-  readValue(depth = 0): CborValue {
-    const start = this.#offset;
-    this.#countItem(start);
-    const initial = this.#next();
-    switch (initial >> 5) {
-      case 0:
-        return this.#readArgument(initial, start);
-      case 1:
-        return -1 - this.#readNegativeArgument(initial, start);
-      case 2:
-        return this.#readBytes(initial, start);
-      case 3:
-        return this.#readText(initial, start);
-      case 4:
-        return this.#readArray(this.#readCount(initial, start, 1), depth + 1, start);
-      case 5:
-        return this.#readMap(this.#readCount(initial, start, 2), depth + 1, start);
-      case 6:
-        return this.#fail('CBOR_TAG', start, 'no tag');
-      default:
-        return this.#readSimple(initial, start);
-    }
-  }
-
-  /** Refuses anything after what was read: bytes there would be covered by nothing. */
-  expectEnd(): void {
-    const extra = this.#bytes.length - this.#offset;
-    if (extra > 0) {
-      this.#fail('CBOR_TRAILING_BYTES', this.#offset, 'the end', `${extra} bytes`);
-    }
-  }
-
-  #next(): number {
+  /** The next byte, whatever it is. */
+  readByte(): number {
     const byte = this.#bytes[this.#offset];
-    if (byte === undefined) {
-      return this.#fail('CBOR_TRUNCATED', this.#offset, 'another byte', 'the end');
-    }
+    if (byte === undefined) this.#fail('CBOR_TRUNCATED', 'another byte', 'the end');
     this.#offset += 1;
     return byte;
   }
 
-  /** Stops an input of a few bytes from making work without end (deep or wide nests of empty items). */
-  #countItem(start: number): void {
+  /** Reads the next item whole. */
+  readValue(depth = 0): CborValue {
+    this.#start = this.#offset;
+    // Stops an input of a few bytes from making work without end (deep or wide nests of empty items).
     this.#itemsLeft -= 1;
-    if (this.#itemsLeft < 0) this.#fail('CBOR_TOO_MANY_ITEMS', start, 'fewer items');
+    if (this.#itemsLeft < 0) this.#fail('CBOR_TOO_MANY_ITEMS', 'fewer items');
+    const initial = this.readByte();
+    const majorType = initial >> 5;
+    if (majorType === 7) return this.#readSimple(initial);
+    if (majorType === 6) this.#fail('CBOR_TAG', 'no tag');
+    const argument = this.#readArgument(majorType, initial & 31);
+    if (majorType < 2) return majorType === 0 ? argument : -1 - argument;
+    if (majorType > 3) return this.#readNested(majorType === 4, argument, depth + 1);
+    this.#expectRemaining(argument);
+    this.#offset += argument;
+    const content = this.#bytes.subarray(this.#offset - argument, this.#offset);
+    return majorType === 2 ? content : this.#decodeText(content);
   }
 
-  #readArgument(initial: number, start: number): number {
-    const information = initial & 31;
+  /** Refuses anything after what was read: bytes there would be covered by nothing. */
+  expectEnd(): void {
+    this.#start = this.#offset;
+    const extra = this.#bytes.length - this.#offset;
+    if (extra > 0) this.#fail('CBOR_TRAILING_BYTES', 'the end', `${extra} bytes`);
+  }
+
+  /** The argument of an item of major type 0 to 5 (RFC 8949 §3), or `INDEFINITE`. */
+  #readArgument(majorType: number, information: number): number {
     if (information < 24) return information;
-    if (information > 27) {
-      return this.#fail('CBOR_RESERVED_INFORMATION', start, 'no reserved form', information);
+    if (information === INDEFINITE_LENGTH && majorType > 1) {
+      return majorType > 3 ? INDEFINITE : this.#fail('CBOR_INDEFINITE_STRING', 'a definite length', 'chunks');
     }
+    if (information > 27) this.#fail('CBOR_RESERVED_INFORMATION', 'no reserved form', information);
     const size = 1 << (information - 24);
     let value = 0;
-    for (let index = 0; index < size; index += 1) value = value * 256 + this.#next();
+    for (let index = 0; index < size; index += 1) value = value * 256 + this.readByte();
     // A second form of the same integer or length would make two documents of one.
-    const floor = size === 1 ? 24 : 2 ** (size * 4);
-    if (value < floor) this.#fail('CBOR_NOT_SHORTEST', start, 'the shortest form');
-    if (value > Number.MAX_SAFE_INTEGER) this.#fail('CBOR_INTEGER_RANGE', start, INTEGER_RANGE);
+    if (value < (size === 1 ? 24 : 2 ** (size * 4))) this.#fail('CBOR_NOT_SHORTEST', 'the shortest form');
+    if (!Number.isSafeInteger(majorType === 1 ? -1 - value : value)) {
+      this.#fail('CBOR_INTEGER_RANGE', 'an integer within ±(2^53 - 1)');
+    }
     return value;
   }
 
-  #readNegativeArgument(initial: number, start: number): number {
-    const argument = this.#readArgument(initial, start);
-    if (argument === Number.MAX_SAFE_INTEGER) {
-      this.#fail('CBOR_INTEGER_RANGE', start, INTEGER_RANGE);
-    }
-    return argument;
+  /** Refuses a length or count before anything is allocated for it. */
+  #expectRemaining(length: number): void {
+    if (length > this.#bytes.length - this.#offset) this.#fail('CBOR_TRUNCATED', `${length} bytes`, 'the end');
   }
 
-  #readStringLength(initial: number, start: number): number {
-    if ((initial & 31) === 31) {
-      this.#fail('CBOR_INDEFINITE_STRING', start, 'a definite length', 'chunks');
-    }
-    const length = this.#readArgument(initial, start);
-    if (length > this.#bytes.length - this.#offset) {
-      this.#fail('CBOR_TRUNCATED', start, `${length} bytes`, 'the end');
-    }
-    return length;
-  }
-
-  #readBytes(initial: number, start: number): Uint8Array {
-    const length = this.#readStringLength(initial, start);
-    this.#offset += length;
-    return this.#bytes.subarray(this.#offset - length, this.#offset);
-  }
-
-  #readText(initial: number, start: number): string {
-    const encoded = this.#readBytes(initial, start);
+  #decodeText(encoded: Uint8Array): string {
     try {
       return UTF8.decode(encoded);
     } catch (cause) {
-      return this.#fail('CBOR_UTF8', start, 'UTF-8', 'other bytes', cause);
+      return this.#fail('CBOR_UTF8', 'UTF-8', 'other bytes', { cause });
     }
   }
 
-  /** The element count, or `INDEFINITE`; refused before allocation when the input cannot hold that many. */
-  #readCount(initial: number, start: number, itemsEach: number): number {
-    if ((initial & 31) === 31) return INDEFINITE;
-    const count = this.#readArgument(initial, start);
-    if (count * itemsEach > this.#itemsLeft) {
-      this.#fail('CBOR_TOO_MANY_ITEMS', start, 'fewer items', count);
-    }
-    if (count * itemsEach > this.#bytes.length - this.#offset) {
-      this.#fail('CBOR_TRUNCATED', start, `${count} entries`, 'the end');
-    }
-    return count;
-  }
-
-  #checkDepth(depth: number, start: number): void {
-    if (depth > this.#maxDepth) this.#fail('CBOR_TOO_DEEP', start, `at most ${this.#maxDepth} nested levels`);
+  #readNested(isArray: boolean, count: number, depth: number): CborValue[] | CborMap {
+    const items = isArray ? count : count * 2;
+    if (items > this.#itemsLeft) this.#fail('CBOR_TOO_MANY_ITEMS', 'fewer items', count);
+    this.#expectRemaining(items);
+    if (depth > this.#maxDepth) this.#fail('CBOR_TOO_DEEP', `at most ${this.#maxDepth} nested levels`);
+    return isArray ? this.#readArray(count, depth) : this.#readMap(count, depth);
   }
 
   /** Whether an array or map of `count` entries ends after `read` of them; takes the break of an indefinite one. */
   #atEnd(count: number, read: number): boolean {
     if (count !== INDEFINITE) return read === count;
-    if (this.peek() !== 0xff) return false;
+    if (this.peek() !== BREAK) return false;
     this.#offset += 1;
     return true;
   }
 
-  #readArray(count: number, depth: number, start: number): CborValue[] {
-    this.#checkDepth(depth, start);
+  #readArray(count: number, depth: number): CborValue[] {
     const elements: CborValue[] = [];
     while (!this.#atEnd(count, elements.length)) elements.push(this.readValue(depth));
     return elements;
   }
 
-  #readMap(count: number, depth: number, start: number): CborMap {
-    this.#checkDepth(depth, start);
+  #readMap(count: number, depth: number): CborMap {
     const map: CborMap = new Map();
     while (!this.#atEnd(count, map.size)) {
       const key = this.#readKey(map, depth);
@@ -212,41 +173,24 @@ export class CborReader {
   #readKey(map: CborMap, depth: number): CborKey {
     const start = this.#offset;
     const key = this.readValue(depth);
+    this.#start = start;
     if (typeof key !== 'string' && typeof key !== 'number') {
-      return this.#fail('CBOR_KEY_TYPE', start, 'text or an integer as key');
+      return this.#fail('CBOR_KEY_TYPE', 'text or an integer as key');
     }
     // First or last of two equal keys: two readers could each see another value.
-    if (map.has(key)) this.#fail('CBOR_DUPLICATE_KEY', start, 'each key once', describeKey(key));
+    if (map.has(key)) {
+      this.#fail('CBOR_DUPLICATE_KEY', 'each key once', JSON.stringify(key).slice(0, QUOTED_CHARACTERS));
+    }
     return key;
   }
 
-  #readSimple(initial: number, start: number): boolean | null | undefined {
-    switch (initial) {
-      case 0xf4:
-        return false;
-      case 0xf5:
-        return true;
-      case 0xf6:
-        return null;
-      case 0xf7:
-        return undefined;
-      case 0xf9:
-      case 0xfa:
-      case 0xfb:
-        return this.#fail('CBOR_FLOAT', start, 'no float');
-      case 0xff:
-        return this.#fail('CBOR_UNEXPECTED_BREAK', start, 'a value', 'a break');
-      case 0xfc:
-      case 0xfd:
-      case 0xfe:
-        return this.#fail('CBOR_RESERVED_INFORMATION', start, 'no reserved form', initial & 31);
-      default:
-        return this.#fail('CBOR_SIMPLE_VALUE', start, 'false, true, null or undefined');
-    }
+  #readSimple(initial: number): boolean | null | undefined {
+    if (SIMPLE_VALUES.has(initial)) return SIMPLE_VALUES.get(initial);
+    return this.#fail(codeOfSimple(initial & 31), 'false, true, null or undefined', `0x${initial.toString(16)}`);
   }
 
-  #fail(code: CborErrorCode, offset: number, expected: string, found?: unknown, cause?: unknown): never {
-    const details = cause === undefined ? { offset } : { offset, cause };
-    throw new CborError(code, explain(`CBOR at byte ${offset}`, expected, found), details);
+  #fail(code: CborErrorCode, expected: string, found?: unknown, details?: { cause: unknown }): never {
+    const offset = this.#start;
+    return refuseCbor(code, `CBOR at byte ${offset}`, expected, found, { ...details, offset });
   }
 }

@@ -1,4 +1,5 @@
-import { NitroEnclavesError } from './error.ts';
+import type { Refuse } from './error.ts';
+import { NitroEnclavesError, refuseWith } from './error.ts';
 
 /** Keys of the profile's maps: text strings and integers. */
 export type CborKey = number | string;
@@ -31,3 +32,6 @@ export type CborErrorCode =
 
 /** The bytes are not CBOR of the profile, or the value has no form in it. */
 export class CborError extends NitroEnclavesError<CborErrorCode> {}
+
+/** Refuses bytes or a value. */
+export const refuseCbor: Refuse<CborErrorCode> = refuseWith(CborError);

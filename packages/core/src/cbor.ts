@@ -17,7 +17,7 @@ export interface DecodeCborOptions extends CborLimits {
  */
 export function decodeCbor(bytes: Uint8Array, { rootTag, ...limits }: DecodeCborOptions = {}): CborValue {
   const reader = new CborReader(bytes, limits);
-  if (rootTag !== undefined && reader.peek() === (0xc0 | rootTag)) reader.skipByte();
+  if (rootTag !== undefined && reader.peek() === (0xc0 | rootTag)) reader.readByte();
   const value = reader.readValue();
   reader.expectEnd();
   return value;
@@ -25,15 +25,14 @@ export function decodeCbor(bytes: Uint8Array, { rootTag, ...limits }: DecodeCbor
 
 /** Initial byte and shortest argument of an item of `majorType` (0 to 7). */
 export function encodeHead(majorType: number, argument: number): Uint8Array<ArrayBuffer> {
-  const type = majorType << 5;
-  if (argument < 24) return Uint8Array.of(type | argument);
-  if (argument < 0x100) return Uint8Array.of(type | 24, argument);
-  const size = argument < 0x1_0000 ? 2 : argument < 0x1_0000_0000 ? 4 : 8;
+  if (argument < 24) return Uint8Array.of((majorType << 5) | argument);
+  let size = 1;
+  let information = 24;
+  for (; argument >= 256 ** size; size *= 2) information += 1;
   const head = new Uint8Array(1 + size);
-  head[0] = type | (size === 2 ? 25 : size === 4 ? 26 : 27);
-  let rest = argument;
-  for (let index = size; index > 0; index -= 1) {
-    head[index] = rest % 256;
+  head[0] = (majorType << 5) | information;
+  for (let index = size, rest = argument; index > 0; index -= 1) {
+    head[index] = rest;
     rest = Math.floor(rest / 256);
   }
   return head;

@@ -18,17 +18,29 @@ export interface BasicConstraints {
   readonly pathLength: number | undefined;
 }
 
-/** The basicConstraints extension, or `undefined` when the certificate has none. */
-export function basicConstraints({ extensions }: Certificate): BasicConstraints | undefined {
-  const extension = extensions.get(EXTENSION.BASIC_CONSTRAINTS);
+/** Reads the extension `identifier` whole, or gives `undefined` when the certificate has none. */
+function readExtension<T>(
+  { extensions }: Certificate,
+  identifier: string,
+  read: (reader: DerReader, critical: boolean) => T,
+): T | undefined {
+  const extension = extensions.get(identifier);
   if (extension === undefined) return undefined;
-  const outer = new DerReader(extension.value);
-  const fields = outer.enter(DER_TAG.SEQUENCE);
-  outer.expectEnd();
-  const isCa = fields.readBooleanDefaultFalse();
-  const pathLength = fields.peekTag() === undefined ? undefined : fields.readSmallInteger();
-  fields.expectEnd();
-  return { critical: extension.critical, isCa, pathLength };
+  const reader = new DerReader(extension.value);
+  const value = read(reader, extension.critical);
+  reader.expectEnd();
+  return value;
+}
+
+/** The basicConstraints extension, or `undefined` when the certificate has none. */
+export function basicConstraints(certificate: Certificate): BasicConstraints | undefined {
+  return readExtension(certificate, EXTENSION.BASIC_CONSTRAINTS, (reader, critical) => {
+    const fields = reader.enter(DER_TAG.SEQUENCE);
+    const isCa = fields.readBooleanDefaultFalse();
+    const pathLength = fields.peekTag() === undefined ? undefined : fields.readSmallInteger();
+    fields.expectEnd();
+    return { critical, isCa, pathLength };
+  });
 }
 
 /** Bits of the keyUsage extension (RFC 5280 §4.2.1.3), in their order. */
@@ -48,35 +60,30 @@ const KEY_USAGES = [
 export type KeyUsage = (typeof KEY_USAGES)[number];
 
 /** The purposes in the keyUsage extension, or `undefined` when the certificate has none. */
-export function keyUsage({ extensions }: Certificate): ReadonlySet<KeyUsage> | undefined {
-  const extension = extensions.get(EXTENSION.KEY_USAGE);
-  if (extension === undefined) return undefined;
-  const outer = new DerReader(extension.value);
-  const { bytes } = outer.readBitString();
-  outer.expectEnd();
-  return new Set(KEY_USAGES.filter((_, bit) => (((bytes[bit >> 3] ?? 0) << (bit & 7)) & 0x80) !== 0));
+export function keyUsage(certificate: Certificate): ReadonlySet<KeyUsage> | undefined {
+  return readExtension(certificate, EXTENSION.KEY_USAGE, (reader) => {
+    const { bytes } = reader.readBitString();
+    return new Set(KEY_USAGES.filter((_, bit) => (((bytes[bit >> 3] ?? 0) << (bit & 7)) & 0x80) !== 0));
+  });
 }
 
 /** The subjectKeyIdentifier, or `undefined` when the certificate has none (RFC 5280 §4.2.1.2). */
-export function subjectKeyIdentifier({ extensions }: Certificate): Uint8Array | undefined {
-  const extension = extensions.get(EXTENSION.SUBJECT_KEY_IDENTIFIER);
-  if (extension === undefined) return undefined;
-  const outer = new DerReader(extension.value);
-  const { content } = outer.read(DER_TAG.OCTET_STRING);
-  outer.expectEnd();
-  return content;
+export function subjectKeyIdentifier(certificate: Certificate): Uint8Array | undefined {
+  return readExtension(
+    certificate,
+    EXTENSION.SUBJECT_KEY_IDENTIFIER,
+    (reader) => reader.read(DER_TAG.OCTET_STRING).content,
+  );
 }
 
 const KEY_IDENTIFIER_TAG = 0x80;
 
 /** The keyIdentifier of the authorityKeyIdentifier, or `undefined` when there is none (RFC 5280 §4.2.1.1). */
-export function authorityKeyIdentifier({ extensions }: Certificate): Uint8Array | undefined {
-  const extension = extensions.get(EXTENSION.AUTHORITY_KEY_IDENTIFIER);
-  if (extension === undefined) return undefined;
-  const outer = new DerReader(extension.value);
-  const fields = outer.enter(DER_TAG.SEQUENCE);
-  outer.expectEnd();
-  const identifier = fields.readOptional(KEY_IDENTIFIER_TAG);
-  while (fields.peekTag() !== undefined) fields.readAny();
-  return identifier?.content;
+export function authorityKeyIdentifier(certificate: Certificate): Uint8Array | undefined {
+  return readExtension(certificate, EXTENSION.AUTHORITY_KEY_IDENTIFIER, (reader) => {
+    const fields = reader.enter(DER_TAG.SEQUENCE);
+    const identifier = fields.readOptional(KEY_IDENTIFIER_TAG);
+    while (fields.peekTag() !== undefined) fields.readAny();
+    return identifier?.content;
+  });
 }

@@ -1,6 +1,7 @@
 import { bytesEqual, copyBytes, encodeHex } from './bytes.ts';
 import { DER_TAG, DerReader } from './der.ts';
-import { explain, NitroEnclavesError } from './error.ts';
+import type { Refuse } from './error.ts';
+import { NitroEnclavesError, refuseWith } from './error.ts';
 
 /** Why DER is not an X.509 v3 certificate of the kind that a path check can judge. */
 export type CertificateErrorCode =
@@ -13,8 +14,10 @@ export type CertificateErrorCode =
 /** The bytes are DER, but not such a certificate. */
 export class CertificateError extends NitroEnclavesError<CertificateErrorCode> {}
 
+const refuse: Refuse<CertificateErrorCode> = refuseWith(CertificateError);
+
 function fail(code: CertificateErrorCode, expected: string, found?: unknown): never {
-  throw new CertificateError(code, explain('certificate', expected, found));
+  return refuse(code, 'certificate', expected, found, {});
 }
 
 /** An AlgorithmIdentifier (RFC 5280 §4.1.1.2). */
@@ -66,6 +69,7 @@ export interface Certificate {
 const VERSION_TAG = 0xa0;
 const EXTENSIONS_TAG = 0xa3;
 const VERSION_3 = 2;
+const V3 = 'X.509 version 3';
 
 function readAlgorithmIdentifier(reader: DerReader): AlgorithmIdentifier {
   const { whole, content } = reader.read(DER_TAG.SEQUENCE);
@@ -76,16 +80,13 @@ function readAlgorithmIdentifier(reader: DerReader): AlgorithmIdentifier {
   return { algorithm, parameters, encoded: whole };
 }
 
+/** Versions 1 and 2 have no basicConstraints: every holder of one would be an authority. */
 function readVersion(tbs: DerReader): void {
-  const explicit = tbs.readOptional(VERSION_TAG);
-  const version = explicit === undefined ? undefined : new DerReader(explicit.content);
-  const number = version?.readSmallInteger();
-  version?.expectEnd();
-  // Versions 1 and 2 have no basicConstraints: every holder of one would be an authority.
-  if (number !== VERSION_3) {
-    const found = number === undefined ? 1 : number + 1;
-    fail('CERTIFICATE_VERSION', 'X.509 v3', `v${found}`);
-  }
+  if (tbs.peekTag() !== VERSION_TAG) fail('CERTIFICATE_VERSION', V3);
+  const explicit = tbs.enter(VERSION_TAG);
+  const version = explicit.readSmallInteger();
+  explicit.expectEnd();
+  if (version !== VERSION_3) fail('CERTIFICATE_VERSION', V3, version + 1);
 }
 
 /** Bits of a key or signature: whole bytes only, so that there is one encoding of each. */
@@ -172,20 +173,14 @@ export function parseCertificate(encoded: Uint8Array): Certificate {
   return { encoded: copy, tbs: tbs.whole, signature, ...fields };
 }
 
-/** Copies the unsigned big-endian `integer` into the `size` bytes of `target` that begin at `offset`. */
-function placeUnsigned(
-  integer: Uint8Array,
-  target: Uint8Array,
-  { offset, size }: { offset: number; size: number },
-): void {
-  if ((integer[0] ?? 0) >= 0x80) {
-    fail('CERTIFICATE_SIGNATURE_FORM', 'positive integers');
+/** Copies an INTEGER into the `size` bytes of `target` that end at `end`. */
+function placeUnsigned(integer: Uint8Array, target: Uint8Array, { end, size }: { end: number; size: number }): void {
+  const [first = 0] = integer;
+  const magnitude = integer.subarray(first === 0 ? 1 : 0);
+  if (first >= 0x80 || magnitude.length > size) {
+    fail('CERTIFICATE_SIGNATURE_FORM', `positive integers of at most ${size} bytes`);
   }
-  const magnitude = integer[0] === 0 ? integer.subarray(1) : integer;
-  if (magnitude.length > size) {
-    fail('CERTIFICATE_SIGNATURE_FORM', `at most ${size} bytes`, magnitude.length);
-  }
-  target.set(magnitude, offset + size - magnitude.length);
+  target.set(magnitude, end - magnitude.length);
 }
 
 /**
@@ -199,8 +194,8 @@ export function decodeEcdsaSignature(encoded: Uint8Array, size: number): Uint8Ar
   const fields = outer.enter(DER_TAG.SEQUENCE);
   outer.expectEnd();
   const signature = new Uint8Array(size * 2);
-  placeUnsigned(fields.readInteger(), signature, { offset: 0, size });
-  placeUnsigned(fields.readInteger(), signature, { offset: size, size });
+  placeUnsigned(fields.readInteger(), signature, { end: size, size });
+  placeUnsigned(fields.readInteger(), signature, { end: size * 2, size });
   fields.expectEnd();
   return signature;
 }

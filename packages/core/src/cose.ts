@@ -2,8 +2,9 @@ import { concatBytes } from './bytes.ts';
 import { encodeCbor, encodeHead } from './cbor.ts';
 import type { CborLimits } from './cbor-reader.ts';
 import { CborReader } from './cbor-reader.ts';
-import type { CborMap, CborValue } from './cbor-value.ts';
-import { explain, NitroEnclavesError } from './error.ts';
+import type { CborMap } from './cbor-value.ts';
+import type { Refuse } from './error.ts';
+import { NitroEnclavesError, refuseWith } from './error.ts';
 
 /** A COSE_Sign1 as received (RFC 9052 §4.2). The byte fields are the very bytes of the message, never re-encoded. */
 export interface CoseSign1 {
@@ -38,9 +39,11 @@ export class CoseError extends NitroEnclavesError<CoseErrorCode> {}
 const COSE_SIGN1_TAG = 0xd2;
 const ARRAY_OF_FOUR = 0x84;
 
-function hexByte(byte: number | undefined): string {
-  return byte === undefined ? 'the end' : `0x${byte.toString(16)}`;
-}
+const TYPE_CODES = {
+  protected: 'COSE_PROTECTED_TYPE',
+  payload: 'COSE_PAYLOAD_TYPE',
+  signature: 'COSE_SIGNATURE_TYPE',
+} as const;
 
 /** Why the first byte of the array is not that of an array of four. */
 function codeOfHead(initial: number): CoseErrorCode {
@@ -50,24 +53,26 @@ function codeOfHead(initial: number): CoseErrorCode {
   return initial === 0x9f ? 'COSE_INDEFINITE_ARRAY' : 'COSE_ELEMENT_COUNT';
 }
 
-function fail(code: CoseErrorCode, path: string, expected: string, found?: unknown): never {
-  throw new CoseError(code, explain(path, expected, found), { path });
-}
+const refuse: Refuse<CoseErrorCode> = refuseWith(CoseError);
 
 /** Reads the head of the four-element array. A definite length leaves nothing outside the signature free to vary. */
 function readArrayHead(reader: CborReader): void {
-  if (reader.peek() === COSE_SIGN1_TAG) reader.skipByte();
-  const initial = reader.peek();
-  if (initial === ARRAY_OF_FOUR) {
-    reader.skipByte();
-    return;
+  if (reader.peek() === COSE_SIGN1_TAG) reader.readByte();
+  const { offset } = reader;
+  const initial = reader.peek() ?? 0;
+  if (initial !== ARRAY_OF_FOUR) {
+    const found = `0x${initial.toString(16)}`;
+    refuse(codeOfHead(initial), 'COSE_Sign1', 'an array of four (0x84), no tag but 18', found, { offset });
   }
-  const sentence = explain('COSE_Sign1', 'an array of four (0x84), no tag but 18', hexByte(initial));
-  throw new CoseError(codeOfHead(initial ?? 0), sentence, { offset: reader.offset });
+  reader.readByte();
 }
 
-function expectBytes(value: CborValue, code: CoseErrorCode, path: string): Uint8Array {
-  return value instanceof Uint8Array ? value : fail(code, path, 'bytes');
+function readBytes(reader: CborReader, name: 'protected' | 'payload' | 'signature'): Uint8Array {
+  const value = reader.readValue(1);
+  if (value instanceof Uint8Array) return value;
+  const isDetached = name === 'payload' && value === null;
+  const code = isDetached ? 'COSE_PAYLOAD_DETACHED' : TYPE_CODES[name];
+  return refuse(code, `$.${name}`, 'bytes', isDetached ? 'null (detached)' : undefined);
 }
 
 /**
@@ -78,17 +83,13 @@ function expectBytes(value: CborValue, code: CoseErrorCode, path: string): Uint8
 export function decodeCoseSign1(bytes: Uint8Array, limits: CborLimits = {}): CoseSign1 {
   const reader = new CborReader(bytes, limits);
   readArrayHead(reader);
-  const protectedHeader = expectBytes(reader.readValue(1), 'COSE_PROTECTED_TYPE', '$.protected');
-  const unprotectedStart = reader.offset;
+  const protectedHeader = readBytes(reader, 'protected');
+  const { offset } = reader;
   const unprotectedHeader = reader.readValue(1);
-  const unprotectedBytes = reader.encodedSince(unprotectedStart);
-  if (!(unprotectedHeader instanceof Map)) {
-    fail('COSE_UNPROTECTED_TYPE', '$.unprotected', 'a map');
-  }
-  const content = reader.readValue(1);
-  if (content === null) fail('COSE_PAYLOAD_DETACHED', '$.payload', 'bytes', 'null (detached)');
-  const payload = expectBytes(content, 'COSE_PAYLOAD_TYPE', '$.payload');
-  const signature = expectBytes(reader.readValue(1), 'COSE_SIGNATURE_TYPE', '$.signature');
+  if (!(unprotectedHeader instanceof Map)) return refuse('COSE_UNPROTECTED_TYPE', '$.unprotected', 'a map');
+  const unprotectedBytes = reader.encodedSince(offset);
+  const payload = readBytes(reader, 'payload');
+  const signature = readBytes(reader, 'signature');
   reader.expectEnd();
   return { protectedHeader, unprotectedHeader, unprotectedBytes, payload, signature };
 }
@@ -101,9 +102,9 @@ export function encodeCoseSign1(
 }
 
 const BYTE_STRING = 2;
-const TEXT_STRING = 3;
-const EMPTY_BYTE_STRING = 0x40;
-const CONTEXT = 'Signature1';
+/** The context "Signature1", in CBOR: `j` is the head of a text of ten bytes. */
+const CONTEXT = new TextEncoder().encode('jSignature1');
+const EMPTY_BYTE_STRING = Uint8Array.of(0x40);
 
 /**
  * The Sig_structure: the bytes that a COSE_Sign1's signature covers (RFC 9052 §4.4), external_aad empty. Built from the
@@ -113,14 +114,12 @@ export function sigStructure({
   protectedHeader,
   payload,
 }: Pick<CoseSign1, 'protectedHeader' | 'payload'>): Uint8Array<ArrayBuffer> {
-  const context = new TextEncoder().encode(CONTEXT);
   return concatBytes(
     Uint8Array.of(ARRAY_OF_FOUR),
-    encodeHead(TEXT_STRING, context.length),
-    context,
+    CONTEXT,
     encodeHead(BYTE_STRING, protectedHeader.length),
     protectedHeader,
-    Uint8Array.of(EMPTY_BYTE_STRING),
+    EMPTY_BYTE_STRING,
     encodeHead(BYTE_STRING, payload.length),
     payload,
   );

@@ -1,4 +1,5 @@
-import { explain, NitroEnclavesError } from './error.ts';
+import type { Refuse } from './error.ts';
+import { NitroEnclavesError, refuseWith } from './error.ts';
 
 /** Why bytes are not strict DER. */
 export type DerErrorCode =
@@ -46,16 +47,15 @@ export interface DerBitString {
   readonly bytes: Uint8Array;
 }
 
-function fail(code: DerErrorCode, expected: string, found?: unknown, offset?: number): never {
-  throw new DerError(code, explain('DER', expected, found), offset === undefined ? {} : { offset });
-}
+const refuse: Refuse<DerErrorCode> = refuseWith(DerError);
+
+/** Marks a tag of several bytes (X.690 §8.1.2.4). */
+const LONG_TAG = 0x1f;
 
 const ANOTHER_BYTE = 'another byte';
-const SHORTEST = 'the shortest form';
 
-function hexTag(tag: number): string {
-  return `tag 0x${tag.toString(16).padStart(2, '0')}`;
-}
+/** Year, month, day, hour, minute, second: each in its range, but days by the calendar. */
+const TIME = /^(\d{4})(0[1-9]|1[0-2])(\d\d)([01]\d|2[0-3])([0-5]\d)([0-5]\d)Z$/;
 
 /**
  * A bounded cursor over strict DER: one-byte tags, minimal definite lengths of at most four bytes, minimal integers,
@@ -64,12 +64,14 @@ function hexTag(tag: number): string {
  */
 export class DerReader {
   readonly #bytes: Uint8Array;
-  #offset = 0;
-  #end: number;
+  #offset: number;
+  readonly #end: number;
 
-  constructor(bytes: Uint8Array) {
+  /** @param end where the elements end that begin at `start`, in bytes. */
+  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
     this.#bytes = bytes;
-    this.#end = bytes.length;
+    this.#offset = start;
+    this.#end = end;
   }
 
   /** The next element's tag, or `undefined` at the end. */
@@ -80,22 +82,21 @@ export class DerReader {
   /** Refuses anything after what was read. */
   expectEnd(): void {
     const extra = this.#end - this.#offset;
-    if (extra > 0) fail('DER_TRAILING_BYTES', 'the end', `${extra} bytes`, this.#offset);
+    if (extra > 0) this.#fail('DER_TRAILING_BYTES', 'the end', `${extra} bytes`);
   }
 
   /** Reads the next element, which must carry `tag`. */
   read(tag: number): DerElement {
     const start = this.#offset;
-    const contentStart = this.#pass(tag);
-    const end = this.#offset;
-    return { tag, whole: this.#bytes.subarray(start, end), content: this.#bytes.subarray(contentStart, end) };
+    const content = this.#readContent(tag);
+    return { tag, whole: this.#bytes.subarray(start, this.#offset), content };
   }
 
   /** Reads the next element, whatever its tag, of the low-tag-number form. */
   readAny(): DerElement {
     const tag = this.peekTag();
-    if (tag === undefined) return fail('DER_TRUNCATED', ANOTHER_BYTE, 'the end', this.#offset);
-    if ((tag & 0x1f) === 0x1f) fail('DER_TAG', 'a tag of one byte', hexTag(tag), this.#offset);
+    if (tag === undefined) return this.#fail('DER_TRUNCATED', ANOTHER_BYTE);
+    if ((tag & LONG_TAG) === LONG_TAG) this.#fail('DER_TAG', 'a tag of one byte', tag);
     return this.read(tag);
   }
 
@@ -106,28 +107,23 @@ export class DerReader {
 
   /** A cursor over the content of the next element, which must carry `tag`. */
   enter(tag: number): DerReader {
-    const start = this.#pass(tag);
-    const inner = new DerReader(this.#bytes);
-    inner.#offset = start;
-    inner.#end = this.#offset;
-    return inner;
+    return new DerReader(this.#bytes, this.#pass(tag), this.#offset);
   }
 
   /** Content of an INTEGER, two's complement, minimal. */
   readInteger(): Uint8Array {
     const content = this.#readContent(DER_TAG.INTEGER);
-    const [first, second] = content;
-    if (first === undefined) return fail('DER_INTEGER', ANOTHER_BYTE, 'the end');
-    const padded = second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80));
-    if (padded) fail('DER_INTEGER', SHORTEST, 'padding');
+    const [first = 0, second = 0] = content;
+    const isPadded = first === (second < 0x80 ? 0 : 0xff) && content.length > 1;
+    if (isPadded || content.length === 0) this.#fail('DER_INTEGER', 'the shortest form');
     return content;
   }
 
   /** A small INTEGER (0 to 2^31 − 1), such as a version or a path length. */
   readSmallInteger(): number {
     const content = this.readInteger();
-    const negative = (content[0] ?? 0) >= 0x80;
-    if (negative || content.length > 4) fail('DER_INTEGER', '0 to 2^31 - 1');
+    const [first = 0] = content;
+    if (first >= 0x80 || content.length > 4) this.#fail('DER_INTEGER', '0 to 2^31 - 1');
     return content.reduce((value, byte) => value * 256 + byte, 0);
   }
 
@@ -135,110 +131,99 @@ export class DerReader {
   readBooleanDefaultFalse(): boolean {
     if (this.peekTag() !== DER_TAG.BOOLEAN) return false;
     const content = this.#readContent(DER_TAG.BOOLEAN);
-    if (content.length !== 1) fail('DER_BOOLEAN', 'one byte', content.length);
-    if (content[0] === 0) fail('DER_DEFAULT_ENCODED', 'the default left out', 'FALSE');
-    if (content[0] !== 0xff) fail('DER_BOOLEAN', '0xff', content[0]);
-    return true;
+    const [byte] = content;
+    if (content.length === 1 && byte === 0xff) return true;
+    const code = content.length === 1 && byte === 0 ? 'DER_DEFAULT_ENCODED' : 'DER_BOOLEAN';
+    return this.#fail(code, '0xff, or none for FALSE', byte);
   }
 
   /** An OBJECT IDENTIFIER in dotted decimals. */
   readObjectIdentifier(): string {
-    return formatObjectIdentifier(this.#readContent(DER_TAG.OBJECT_IDENTIFIER));
+    const content = this.#readContent(DER_TAG.OBJECT_IDENTIFIER);
+    let text = '';
+    let arc = 0;
+    let isEnded = false;
+    for (const byte of content) {
+      const isPadding = arc === 0 && byte === 0x80;
+      if (isPadding || arc > 0xff_ffff)
+        this.#fail('DER_OBJECT_IDENTIFIER', 'arcs of at most 31 bits in the shortest form');
+      arc = arc * 128 + (byte & 0x7f);
+      isEnded = byte < 0x80;
+      if (!isEnded) continue;
+      // The first two arcs are one number: the first is 0, 1 or 2, and only below 2 can the second be at most 39.
+      const first = Math.min(Math.floor(arc / 40), 2);
+      text += text === '' ? `${first}.${arc - first * 40}` : `.${arc}`;
+      arc = 0;
+    }
+    if (!isEnded) this.#fail('DER_OBJECT_IDENTIFIER', ANOTHER_BYTE);
+    return text;
   }
 
   /** A BIT STRING whose unused bits are zero (X.690 §11.2.1). */
   readBitString(): DerBitString {
     const content = this.#readContent(DER_TAG.BIT_STRING);
-    const unusedBits = content[0];
+    const [unusedBits = 8] = content;
     const bytes = content.subarray(1);
-    if (unusedBits === undefined || unusedBits > 7 || (bytes.length === 0 && unusedBits > 0)) {
-      return fail('DER_BIT_STRING', '0 to 7 unused bits', unusedBits);
+    const last = bytes.at(-1);
+    const mask = (1 << unusedBits) - 1;
+    if (unusedBits > 7 || ((last ?? mask) & mask) !== 0) {
+      this.#fail('DER_BIT_STRING', '0 to 7 unused bits, all zero', unusedBits);
     }
-    const last = bytes.at(-1) ?? 0;
-    if ((last & ((1 << unusedBits) - 1)) !== 0) fail('DER_BIT_STRING', 'zeros as unused bits');
     return { unusedBits, bytes };
   }
 
   /** A Time (RFC 5280 §4.1.2.5): UTCTime to 2049, GeneralizedTime from 2050, in seconds and Z. In ms since the epoch. */
   readTime(): number {
-    const tag = this.peekTag() === DER_TAG.GENERALIZED_TIME ? DER_TAG.GENERALIZED_TIME : DER_TAG.UTC_TIME;
-    return parseTime(tag, this.#readContent(tag));
+    const isGeneralized = this.peekTag() === DER_TAG.GENERALIZED_TIME;
+    const content = this.#readContent(isGeneralized ? DER_TAG.GENERALIZED_TIME : DER_TAG.UTC_TIME);
+    const text = String.fromCharCode(...content.subarray(0, 16));
+    const century = text < '5' ? '20' : '19';
+    const [, ...fields] = TIME.exec(isGeneralized ? text : century + text) ?? [];
+    const [year = 0, month = 0, day = 0, hour, minute, second] = fields.map(Number);
+    const time = Date.UTC(year, month - 1, day, hour, minute, second);
+    // Date.UTC rolls 30 February over into March: only of a real date it is the same day.
+    const isDate = new Date(time).getUTCDate() === day;
+    // RFC 5280 §4.1.2.5: two forms of one moment would be two encodings of one certificate.
+    if (!isDate || (isGeneralized && year < 2050))
+      this.#fail('DER_TIME', 'YYMMDDHHMMSSZ to 2049, YYYYMMDDHHMMSSZ from 2050', JSON.stringify(text));
+    return time;
   }
 
   /** Passes over the next element, which must carry `tag`, and gives the offset of its content. */
   #pass(tag: number): number {
-    const start = this.#offset;
-    const found = this.#next();
-    if (found !== tag) fail('DER_TAG', hexTag(tag), hexTag(found), start);
+    const found = this.#readByte();
+    if (found !== tag) this.#fail('DER_TAG', `tag ${tag}`, found);
     const length = this.#readLength();
     const contentStart = this.#offset;
-    if (length > this.#end - contentStart) fail('DER_TRUNCATED', `${length} bytes`, 'the end', start);
-    this.#offset = contentStart + length;
+    if (length > this.#end - contentStart) this.#fail('DER_TRUNCATED', `${length} bytes`, 'the end');
+    this.#offset += length;
     return contentStart;
   }
 
   #readContent(tag: number): Uint8Array {
-    const start = this.#pass(tag);
-    return this.#bytes.subarray(start, this.#offset);
+    return this.#bytes.subarray(this.#pass(tag), this.#offset);
   }
 
-  #next(): number {
-    const byte = this.peekTag();
-    if (byte === undefined) return fail('DER_TRUNCATED', ANOTHER_BYTE, 'the end', this.#offset);
+  #readByte(): number {
+    const byte = this.peekTag() ?? this.#fail('DER_TRUNCATED', ANOTHER_BYTE, 'the end');
     this.#offset += 1;
     return byte;
   }
 
   #readLength(): number {
-    const start = this.#offset;
-    const first = this.#next();
+    const first = this.#readByte();
     if (first < 0x80) return first;
     const size = first & 0x7f;
-    if (size === 0 || size > 4) fail('DER_LENGTH', 'a definite length of at most four bytes', undefined, start);
     let length = 0;
-    for (let index = 0; index < size; index += 1) length = length * 256 + this.#next();
-    if (length < 0x80 || length < 2 ** (8 * (size - 1))) fail('DER_LENGTH', SHORTEST, undefined, start);
+    // A longer one is not read: its length stays 0, which no long form may be.
+    for (let index = 0; index < size && size <= 4; index += 1) length = length * 256 + this.#readByte();
+    if (length < 0x80 || length < 256 ** (size - 1)) {
+      this.#fail('DER_LENGTH', 'a definite length of at most four bytes in the shortest form');
+    }
     return length;
   }
-}
 
-function formatObjectIdentifier(content: Uint8Array): string {
-  const arcs: number[] = [];
-  let arc = 0;
-  let fresh = true;
-  for (const byte of content) {
-    if ((fresh && byte === 0x80) || arc > 0xff_ffff)
-      fail('DER_OBJECT_IDENTIFIER', 'arcs of at most 31 bits in the shortest form');
-    arc = arc * 128 + (byte & 0x7f);
-    fresh = byte < 0x80;
-    if (fresh) {
-      arcs.push(arc);
-      arc = 0;
-    }
+  #fail(code: DerErrorCode, expected: string, found?: unknown): never {
+    return refuse(code, 'DER', expected, found, { offset: this.#offset });
   }
-  const [head, ...rest] = arcs;
-  if (head === undefined || !fresh) return fail('DER_OBJECT_IDENTIFIER', ANOTHER_BYTE, 'the end');
-  const root = Math.min(Math.floor(head / 40), 2);
-  return [root, head - root * 40, ...rest].join('.');
-}
-
-function parseTime(tag: number, content: Uint8Array): number {
-  const text = String.fromCharCode(...content.subarray(0, 16));
-  const general = tag === DER_TAG.GENERALIZED_TIME;
-  if (!(general ? /^\d{14}Z$/ : /^\d{12}Z$/).test(text)) {
-    fail('DER_TIME', `${general ? 'YYYY' : 'YY'}MMDDHHMMSSZ`, JSON.stringify(text));
-  }
-  const century = general ? '' : Number(text.slice(0, 2)) >= 50 ? '19' : '20';
-  const digits = century + text;
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = [0, 4, 6, 8, 10, 12].map((at, field) =>
-    Number(digits.slice(at, at + (field === 0 ? 4 : 2))),
-  );
-  // RFC 5280 §4.1.2.5: two forms of one moment would be two encodings of one certificate.
-  if (general && year < 2050) fail('DER_TIME', 'UTCTime before 2050', year);
-  const time = Date.UTC(year, month - 1, day, hour, minute, second);
-  // Date.UTC rolls 30 February over into March: written back, only a real date is the same.
-  if (new Date(time).toISOString().replace(/[-:T]|\.000/g, '') !== digits) {
-    fail('DER_TIME', 'a date of the calendar', JSON.stringify(text));
-  }
-  return time;
 }

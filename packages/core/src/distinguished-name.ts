@@ -19,14 +19,13 @@ export interface NameAttribute {
   readonly value: string;
 }
 
-const TEXT_TAGS: ReadonlySet<number> = new Set([DER_TAG.UTF8_STRING, DER_TAG.PRINTABLE_STRING, DER_TAG.IA5_STRING]);
+const TEXT_TAGS: readonly number[] = [DER_TAG.UTF8_STRING, DER_TAG.PRINTABLE_STRING, DER_TAG.IA5_STRING];
 
 const UTF8 = new TextDecoder();
 
-function decodeAttributeValue(element: DerElement): string {
-  if (!TEXT_TAGS.has(element.tag)) return `#${encodeHex(element.whole)}`;
-  // For showing, not for deciding: names are compared as bytes.
-  return UTF8.decode(element.content);
+/** For showing, not for deciding: names are compared as bytes. */
+function decodeAttributeValue({ tag, whole, content }: DerElement): string {
+  return TEXT_TAGS.includes(tag) ? UTF8.decode(content) : `#${encodeHex(whole)}`;
 }
 
 /**

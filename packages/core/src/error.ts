@@ -3,9 +3,9 @@ export interface ErrorDetails {
   /** The error underneath, kept whole. */
   cause?: unknown;
   /** Where in the input the fault is, such as `$.pcrs[3]`; absent when the input as a whole is at fault. */
-  path?: string;
+  path?: string | undefined;
   /** Offset of the fault in the input, in bytes. */
-  offset?: number;
+  offset?: number | undefined;
 }
 
 /**
@@ -21,11 +21,12 @@ export class NitroEnclavesError<Code extends string = string> extends Error {
   readonly offset?: number;
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    super(message, 'cause' in details ? details : undefined);
     this.name = new.target.name;
     this.code = code;
-    if (details.path !== undefined) this.path = details.path;
-    if (details.offset !== undefined) this.offset = details.offset;
+    const { path, offset } = details;
+    if (path !== undefined) this.path = path;
+    if (offset !== undefined) this.offset = offset;
   }
 }
 
@@ -33,4 +34,22 @@ export class NitroEnclavesError<Code extends string = string> extends Error {
 export function explain(where: string, expected: string, found?: unknown): string {
   const start = `${where}: expected ${expected}`;
   return found === undefined ? start : `${start}, found ${found}`;
+}
+
+/** Throws an error whose sentence is {@link explain} of `where`, `expected` and `found`; `where` is its path too. */
+export type Refuse<Code extends string> = (
+  code: Code,
+  where: string,
+  expected: string,
+  found?: unknown,
+  details?: ErrorDetails,
+) => never;
+
+/** The {@link Refuse} of one class of errors. */
+export function refuseWith<Code extends string>(
+  ErrorClass: new (code: Code, message: string, details: ErrorDetails) => NitroEnclavesError<Code>,
+): Refuse<Code> {
+  return (code, where, expected, found, details = { path: where }) => {
+    throw new ErrorClass(code, explain(where, expected, found), details);
+  };
 }
