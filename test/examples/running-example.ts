@@ -1,13 +1,14 @@
 // What the examples' tests have in common: an example runs as an enclave of an emulator, out of its sources; the commands of
 // its README run as a reader would run them, from the root of the tree.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { EmulatedEnclave, Emulator } from '@nitro-enclaves/emulator';
 import { bundleProgram } from '../qemu/rig/bundle.mjs';
+import { codeBlocks } from '../readme/code-blocks.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const UP_TIMEOUT_MS = 60_000;
@@ -51,12 +52,11 @@ export async function untilListening(
   }
 }
 
-/** The code of a README's ```sh block with this mark. */
+/** The code of a README's `sh` block with this mark. */
 export function commandsIn(example: string, mark: string): string {
-  const text = readFileSync(join(ROOT, 'examples', example, 'README.md'), 'utf8');
-  const found = text.split('```sh ').find((block) => block.startsWith(`${mark}\n`));
+  const found = codeBlocks(`examples/${example}/README.md`).find(({ marks }) => marks.includes(mark));
   if (found === undefined) throw new Error(`expected a block of commands marked ${mark} in the README of ${example}`);
-  return found.slice(mark.length, found.indexOf('\n```'));
+  return found.code;
 }
 
 /** Runs commands from the root of the tree, with the built `nitro-enclaves` on the path. Whatever they start ends with them. */

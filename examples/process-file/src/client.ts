@@ -2,6 +2,7 @@ import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto';
 import { finished, type Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { EnclaveImage, VerifiedAttestationDocument } from '@nitro-enclaves/attestation';
 import { customTrustAnchor, verifyAttestationDocument } from '@nitro-enclaves/attestation';
 import type { DataEncryption } from '@nitro-enclaves/kms';
@@ -27,6 +28,20 @@ export class RefusedByEnclave extends Error {
     super(cause === undefined ? message : `${message} (${cause})`);
     this.name = 'RefusedByEnclave';
     this.code = code;
+  }
+}
+
+/** Waits until the enclave `cid`, which may still be booting, listens; `signal` ends the wait. */
+export async function untilListening(transport: Transport, cid: number, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      const socket = await transport.connect({ cid, port: APPLICATION_PORT, signal, timeout: 5000 });
+      socket.destroy();
+      return;
+    } catch (error) {
+      if (signal.aborted) throw new Error('expected the enclave to listen by now', { cause: error });
+      await delay(250);
+    }
   }
 }
 

@@ -7,8 +7,10 @@ import { KMS } from '@aws-sdk/client-kms';
 import { dataEncryption } from '@nitro-enclaves/kms';
 import { unixTransport, VMADDR_CID_PARENT, vsockTransport } from '@nitro-enclaves/vsock';
 import { INPUT_CONTEXT } from './application.ts';
-import { freshNonce, openResult, submit } from './client.ts';
+import { freshNonce, openResult, submit, untilListening } from './client.ts';
 
+/** Longest that an enclave takes to boot. */
+const BOOT_MS = 120_000;
 const USAGE = `usage: node send.js --cid <cid> --image <json> --input-key <arn> --result-key <arn> <file.csv>
   --image     what \`nitro-enclaves eif build --json\` printed: the only image that is trusted
   --emulator  the emulator's folder, in the place of AF_VSOCK and AWS's root`;
@@ -38,6 +40,7 @@ const client = new KMS();
 const inputs = dataEncryption({ client, keyArn: inputKey });
 const results = dataEncryption({ client, keyArn: resultKey });
 
+await untilListening(transport, Number(cid), AbortSignal.timeout(BOOT_MS));
 const nonce = freshNonce();
 const message = createReadStream(file).pipe(inputs.encryptStream({ context: INPUT_CONTEXT }));
 const answer = await submit(transport, Number(cid), message, nonce);
