@@ -1,5 +1,5 @@
 import { NitroEnclavesError } from '@nitro-enclaves/core';
-import type { OwnDocument } from './recipient/own-document.ts';
+import { readOwnDocument } from './recipient/own-document.ts';
 
 /** What to do, by the name of KMS's error (KMS API reference, "Common errors", and each operation's). */
 const REMEDIES: ReadonlyMap<string, string> = new Map([
@@ -55,7 +55,10 @@ const TRANSPORT_REMEDIES: ReadonlyMap<string, string> = new Map([
   ['ERR_TLS_CERT_ALTNAME_INVALID', `${UNTRUSTED}; it answered for another host`],
 ]);
 
-function describePcrs({ pcrs, debugMode }: OwnDocument): string {
+function describePcrs(document: Uint8Array): string {
+  const own = readOwnDocument(document);
+  if (own === undefined) return 'the attestation document could not be read here';
+  const { pcrs, debugMode } = own;
   const shown = [...pcrs].filter(([index]) => index <= 8).map(([index, value]) => `PCR${index}=${value}`);
   const mode = debugMode
     ? 'this enclave runs in debug mode (PCR0, PCR1 and PCR2 are zero), which no production policy allows; '
@@ -63,10 +66,9 @@ function describePcrs({ pcrs, debugMode }: OwnDocument): string {
   return `${mode}this enclave has ${shown.join(' ')}`;
 }
 
-function remedyFor(name: string, own: OwnDocument | undefined): string | undefined {
+function remedyFor(name: string, document: Uint8Array): string | undefined {
   if (name !== 'AccessDeniedException') return REMEDIES.get(name);
-  const measured = own === undefined ? 'the attestation document could not be read here' : describePcrs(own);
-  return `${measured}: compare with kms:RecipientAttestation:ImageSha384 (PCR0) and PCR<n> in the key policy, and the principal with the credentials that the parent serves`;
+  return `${describePcrs(document)}: compare with kms:RecipientAttestation:ImageSha384 (PCR0) and PCR<n> in the key policy, and the principal with the credentials that the parent serves`;
 }
 
 /** The code of a system error, its own or of an error underneath. */
@@ -77,19 +79,19 @@ function systemCode(error: Error): string | undefined {
   return undefined;
 }
 
-function remedy(error: Error, own: OwnDocument | undefined): string | undefined {
+function remedy(error: Error, document: Uint8Array): string | undefined {
   const code = systemCode(error);
   if (code !== undefined) return TRANSPORT_REMEDIES.get(code);
-  return error.name === 'TimeoutError' ? UNREACHABLE : remedyFor(error.name, own);
+  return error.name === 'TimeoutError' ? UNREACHABLE : remedyFor(error.name, document);
 }
 
 /**
- * Adds to an error's message what to do about it. It stays the same error, of the same class and name, so that code
- * written for plain KMS, and the SDK's own retries, see what they know.
+ * Adds to an error's message what to do about it; `document` is that of the call. It stays the same error, of the same class
+ * and name, so that code written for plain KMS, and the SDK's own retries, see what they know.
  */
-export function explainKmsError(error: unknown, own: OwnDocument | undefined): unknown {
+export function explainKmsError(error: unknown, document: Uint8Array): unknown {
   if (!(error instanceof Error) || error instanceof NitroEnclavesError) return error;
-  const advice = remedy(error, own);
+  const advice = remedy(error, document);
   if (advice !== undefined) error.message = `${error.message || error.name} (${advice})`;
   return error;
 }

@@ -15,7 +15,8 @@ export { DataEncryption, dataEncryption, releaseBeforeSignature } from './data/i
 export type { DataErrorCode, KmsRecipientErrorCode, KmsTransportErrorCode } from './error.ts';
 export { DataError, KmsRecipientError, KmsTransportError } from './error.ts';
 export type { ClockCorrected } from './recipient/attested-clock.ts';
-export type { Attest, RecipientOptions } from './recipient/recipient.ts';
+export type { Attest, DocumentSourceOptions } from './recipient/document-source.ts';
+export type { RecipientOptions } from './recipient/recipient.ts';
 export { allowAnyKey, recipient } from './recipient/recipient.ts';
 export type { RecipientKeyPoolOptions } from './recipient/recipient-key-pool.ts';
 export type { ConnectingTransport, KmsRequestHandlerOptions } from './transport/request-handler.ts';

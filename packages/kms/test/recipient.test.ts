@@ -2,6 +2,7 @@ import { createECDH, createHash, createPrivateKey, createPublicKey, randomBytes 
 import type { DataKeyPairSpec } from '@aws-sdk/client-kms';
 import { DecryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Attest } from '../src/index.ts';
 import { allowAnyKey, KmsRecipientError, recipient } from '../src/index.ts';
 import { ALIAS, Emulation, KEY_ARN, KEY_ID, OTHER_KEY_ARN } from './support/emulation.ts';
 
@@ -94,6 +95,20 @@ describe('the five operations, through the unmodified SDK client with the plugin
     await client.generateRandom({ NumberOfBytes: 8 });
     await client.generateRandom({ NumberOfBytes: 8 });
     expect(new Set(documents.map((document) => createHash('sha256').update(document).digest('hex'))).size).toBe(2);
+  });
+
+  it('share a document for as long as they are told to, and are answered by it', async () => {
+    const nsm = emulation.nsm();
+    let documents = 0;
+    const attest: Attest = (request) => {
+      documents += 1;
+      return nsm.attestation(request);
+    };
+    const client = emulation.client({ attest, reuseDocumentFor: 60_000 });
+    const calls = Array.from({ length: 4 }, () => client.generateRandom({ NumberOfBytes: 8 }));
+    for (const { Plaintext } of await Promise.all(calls)) expect(Plaintext).toHaveLength(8);
+    expect((await client.generateRandom({ NumberOfBytes: 9 })).Plaintext).toHaveLength(9);
+    expect(documents).toBe(1);
   });
 
   it('are recorded by KMS with the measurements of the enclave', async () => {

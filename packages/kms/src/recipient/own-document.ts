@@ -1,14 +1,24 @@
-import type { CborValue } from '@nitro-enclaves/core';
+import type { CborMap, CborValue } from '@nitro-enclaves/core';
 import { CborError, CoseError, decodeCbor, decodeCoseSign1, encodeHex } from '@nitro-enclaves/core';
 
-/** What the enclave's own document says of the enclave: for explanations and for the clock, never a verdict. */
+/** What the enclave's own document says of the enclave: for explanations, never a verdict. */
 export interface OwnDocument {
-  /** When the NSM made it, in ms since the epoch. */
-  readonly timestamp: number;
   /** The PCRs that are not zero, as lower-case hexadecimal by index. */
   readonly pcrs: ReadonlyMap<number, string>;
   /** Whether PCR0 is zero, as it is in debug mode; NitroTPM documents have no such mode. */
   readonly debugMode: boolean;
+}
+
+/** The payload of a document that came from the enclave's own NSM; `undefined` when it is of no form known here. */
+function readPayload(document: Uint8Array): CborMap | undefined {
+  try {
+    const payload = decodeCbor(decodeCoseSign1(document).payload);
+    return payload instanceof Map ? payload : undefined;
+  } catch (error) {
+    // KMS is its judge.
+    if (error instanceof CborError || error instanceof CoseError) return undefined;
+    throw error;
+  }
 }
 
 function readPcrs(values: CborValue): Map<number, string> {
@@ -21,17 +31,16 @@ function readPcrs(values: CborValue): Map<number, string> {
   return pcrs;
 }
 
-/** Reads a document that came from the enclave's own NSM; `undefined` when it is of no form known here: KMS is its judge. */
+/** When the NSM made the document, in ms since the epoch; `undefined` when it does not say. */
+export function readTimestamp(document: Uint8Array): number | undefined {
+  const timestamp = readPayload(document)?.get('timestamp');
+  return typeof timestamp === 'number' ? timestamp : undefined;
+}
+
+/** What a document says of its enclave; `undefined` when it is of no form known here. */
 export function readOwnDocument(document: Uint8Array): OwnDocument | undefined {
-  try {
-    const payload = decodeCbor(decodeCoseSign1(document).payload);
-    if (!(payload instanceof Map)) return undefined;
-    const timestamp = payload.get('timestamp');
-    const pcrs = readPcrs(payload.get('pcrs') ?? payload.get('nitrotpm_pcrs'));
-    if (typeof timestamp !== 'number') return undefined;
-    return { timestamp, pcrs, debugMode: payload.has('pcrs') && !pcrs.has(0) };
-  } catch (error) {
-    if (error instanceof CborError || error instanceof CoseError) return undefined;
-    throw error;
-  }
+  const payload = readPayload(document);
+  if (payload === undefined) return undefined;
+  const pcrs = readPcrs(payload.get('pcrs') ?? payload.get('nitrotpm_pcrs') ?? null);
+  return { pcrs, debugMode: payload.has('pcrs') && !pcrs.has(0) };
 }

@@ -7,12 +7,12 @@ import type { WarningListener } from '../warning.ts';
 import { warnProcess } from '../warning.ts';
 import type { ClockCorrected } from './attested-clock.ts';
 import { AttestedClock } from './attested-clock.ts';
+import type { DocumentSourceOptions } from './document-source.ts';
+import { DocumentSource } from './document-source.ts';
 import type { KeyPinning } from './key-pinning.ts';
 import { expectKeyAsked, expectPinnedKey } from './key-pinning.ts';
 import type { RecipientOperation } from './operations.ts';
 import { RECIPIENT_OPERATIONS } from './operations.ts';
-import type { OwnDocument } from './own-document.ts';
-import { readOwnDocument } from './own-document.ts';
 import type { RecipientKey } from './recipient-key.ts';
 import type { RecipientKeyPoolOptions } from './recipient-key-pool.ts';
 import { RecipientKeyPool } from './recipient-key-pool.ts';
@@ -21,19 +21,10 @@ import type { RecipientFields } from './secret-checks.ts';
 /** Lets a Decrypt leave the choice of the key to the ciphertext: whoever stores it can swap in one of their own. */
 export const allowAnyKey: unique symbol = Symbol('allowAnyKey');
 
-/**
- * Gives a fresh attestation document (1 to 262 144 bytes) with `publicKey` (SubjectPublicKeyInfo of an RSA-2048 key, DER,
- * 294 bytes) as its `public_key`: `nsm.attestation` in an enclave, `nitro-tpm-attest` on an instance with NitroTPM.
- */
-export type Attest = (request: { readonly publicKey: Uint8Array; readonly signal: AbortSignal }) => Promise<Uint8Array>;
-
 /** Options of {@link recipient}. */
-export interface RecipientOptions extends RecipientKeyPoolOptions {
-  readonly attest: Attest;
+export interface RecipientOptions extends RecipientKeyPoolOptions, DocumentSourceOptions {
   /** ARNs of the only keys whose answers are taken. Default: the key that each input names. */
   readonly keys?: readonly string[];
-  /** Longest that one `attest` may take, in ms. Default 10 000. */
-  readonly attestTimeout?: number;
   /** The client whose request clock follows the NSM's. */
   readonly correctClockOf?: ClockCorrected;
   /** Default: `process.emitWarning`. */
@@ -42,65 +33,23 @@ export interface RecipientOptions extends RecipientKeyPoolOptions {
   readonly [allowAnyKey]?: true;
 }
 
-interface AttestedCall {
-  readonly key: RecipientKey;
-  readonly document: Uint8Array;
-  readonly own: OwnDocument | undefined;
-}
-
 /** What one plugin keeps between calls. */
 class RecipientSession {
   readonly pinning: KeyPinning;
-  readonly #attest: Attest;
-  readonly #attestTimeout: number;
   readonly #keys: RecipientKeyPool;
-  readonly #clock: AttestedClock;
+  readonly #documents: DocumentSource;
 
   constructor(options: RecipientOptions) {
-    const { attest, keys, attestTimeout = 10_000, correctClockOf, onWarning = warnProcess } = options;
-    if (typeof attest !== 'function')
-      throw new TypeError('expected recipient({ attest }) to be a function that gives an attestation document');
+    const { keys, correctClockOf, onWarning = warnProcess } = options;
     this.pinning = { keys, allowAnyKey: options[allowAnyKey] === true };
-    this.#attest = attest;
-    this.#attestTimeout = attestTimeout;
     this.#keys = new RecipientKeyPool(options);
-    this.#clock = new AttestedClock(correctClockOf, onWarning);
+    this.#documents = new DocumentSource(options, new AttestedClock(correctClockOf, onWarning));
   }
 
-  /** A document of its own for every call: KMS lets a document live as long as its leaf certificate. */
-  async attest(): Promise<AttestedCall> {
+  /** The key of a call, and a document with it. */
+  async attest(): Promise<{ key: RecipientKey; document: Uint8Array }> {
     const key = await this.#keys.take();
-    const askedAt = Date.now();
-    const document = await this.#requestDocument(key.publicKey);
-    const own = readOwnDocument(document);
-    if (own !== undefined) this.#clock.observe(own.timestamp, askedAt);
-    return { key, document, own };
-  }
-
-  async #requestDocument(publicKey: Uint8Array): Promise<Uint8Array> {
-    try {
-      return await withDeadline(this.#attestTimeout, (signal) => this.#attest({ publicKey, signal }));
-    } catch (cause) {
-      throw new KmsRecipientError(
-        'ATTESTATION_FAILED',
-        'expected an attestation document for the call to KMS, got none: is the NSM there (nitro-enclaves doctor)?',
-        { cause },
-      );
-    }
-  }
-}
-
-/** Ends the wait at the deadline even where `body` does not heed its signal. */
-async function withDeadline<T>(timeout: number, body: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const deadline = new AbortController();
-  const expired = new Promise<never>((_, reject) => {
-    deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true });
-  });
-  const timer = setTimeout(() => deadline.abort(new Error(`no answer within ${timeout} ms`)), timeout);
-  try {
-    return await Promise.race([body(deadline.signal), expired]);
-  } finally {
-    clearTimeout(timer);
+    return { key, document: await this.#documents.take(key.publicKey) };
   }
 }
 
@@ -159,14 +108,14 @@ function attested(
     const input = fieldsOf(args.input);
     expectOwnRecipient(input);
     if (operation.hasKey) expectPinnedKey(input, session.pinning);
-    const { key, document, own } = await session.attest();
+    const { key, document } = await session.attest();
     const Recipient = { AttestationDocument: document, KeyEncryptionAlgorithm: 'RSAES_OAEP_SHA_256' as const };
     try {
       const result = await next({ ...args, input: { ...args.input, Recipient } });
       const output = await openAnswer(result.output, { key, input, operation, pinning: session.pinning });
       return { ...result, output };
     } catch (error) {
-      throw explainKmsError(error, own);
+      throw explainKmsError(error, document);
     }
   };
 }
