@@ -11,6 +11,7 @@ import {
   parseCertificate,
   subjectKeyIdentifier,
 } from '@nitro-enclaves/core';
+import type { CheckName } from './checks.ts';
 import { at, refuse } from './error.ts';
 import { isOnCurve, isSignatureInRange, isUncompressedPoint, P384_FIELD_BYTES, SIGNATURE_RANGE } from './p384.ts';
 
@@ -119,53 +120,50 @@ export interface PathLink {
   readonly path: string;
   /** The one above; `undefined` for the root. */
   readonly issuer: PathCertificate | undefined;
-  /** Authorities that follow below it. */
+  /** Authorities that follow below it; -1 for the leaf. */
   readonly authoritiesBelow: number;
-  readonly isLeaf: boolean;
 }
 
 /** RFC 5280 §6.1.3 (a)(4), names as bytes; key identifiers where both sides have one (leaves and some authorities have none). */
-export function checkIssuer({ own, issuer, path }: PathLink): void {
+function checkIssuer({ own, issuer, path }: PathLink): void {
   if (issuer === undefined) return;
   if (!bytesEqual(own.certificate.issuer, issuer.certificate.subject)) {
     refuse('PATH_ISSUER', path, 'the subject of the certificate above as issuer');
   }
   const expected = issuer.subjectKeyIdentifier;
   const found = own.authorityKeyIdentifier;
-  if (expected !== undefined && found !== undefined && !bytesEqual(expected, found)) {
+  if (expected && found && !bytesEqual(expected, found)) {
     refuse('PATH_KEY_IDENTIFIER', path, 'the key identifier of the certificate above');
   }
 }
 
 /** §3.2.3.2 and RFC 5280 §6.1.4 (k)-(m). Without it any holder of a leaf could issue documents of its own. */
-export function checkConstraints({ own: { constraints }, authoritiesBelow, isLeaf, path }: PathLink): void {
-  if (isLeaf) checkLeafConstraints(constraints, path);
-  else checkAuthorityConstraints(constraints, authoritiesBelow, path);
-}
-
-function checkAuthorityConstraints(constraints: BasicConstraints | undefined, below: number, path: string): void {
-  if (!constraints?.critical) refuse('PATH_BASIC_CONSTRAINTS', path, 'critical basicConstraints');
-  const { isCa, pathLength = below } = constraints;
+function checkConstraints({ own: { constraints }, authoritiesBelow, path }: PathLink): void {
+  const { critical, isCa, pathLength } = constraints ?? {};
+  if (authoritiesBelow < 0) {
+    if (isCa) refuse('PATH_LEAF_IS_CA', path, 'CA:FALSE', 'CA:TRUE');
+    if (pathLength !== undefined) refuse('PATH_LEAF_PATH_LENGTH', path, 'no path length', pathLength);
+    return;
+  }
+  if (!critical) refuse('PATH_BASIC_CONSTRAINTS', path, 'critical basicConstraints');
   if (!isCa) refuse('PATH_NOT_CA', path, 'CA:TRUE', 'CA:FALSE');
-  if (below > pathLength) refuse('PATH_LENGTH', path, `at most ${pathLength} authorities below`, below);
-}
-
-function checkLeafConstraints(constraints: BasicConstraints | undefined, path: string): void {
-  if (constraints?.isCa) refuse('PATH_LEAF_IS_CA', path, 'CA:FALSE', 'CA:TRUE');
-  if (constraints?.pathLength !== undefined) refuse('PATH_LEAF_PATH_LENGTH', path, 'no path length');
+  if (pathLength !== undefined && authoritiesBelow > pathLength) {
+    refuse('PATH_LENGTH', path, `at most ${pathLength} authorities below`, authoritiesBelow);
+  }
 }
 
 /** §3.2.3.3 and RFC 5280 §4.2.1.3. A key certified for one use must not serve another. */
-export function checkKeyUsage({ own: { keyUsage }, isLeaf, path }: PathLink): void {
+function checkKeyUsage({ own: { keyUsage }, authoritiesBelow, path }: PathLink): void {
   if (keyUsage === undefined) refuse('PATH_KEY_USAGE_MISSING', path, 'keyUsage');
-  const needed: KeyUsage = isLeaf ? 'digitalSignature' : 'keyCertSign';
-  const isExcessive = isLeaf && (keyUsage.has('keyCertSign') || keyUsage.has('cRLSign'));
-  if (keyUsage.has(needed) && !isExcessive) return;
-  refuse('PATH_KEY_USAGE', path, isLeaf ? `${needed}, no keyCertSign, no cRLSign` : needed, [...keyUsage]);
+  const isLeaf = authoritiesBelow < 0;
+  const isAuthority = keyUsage.has('keyCertSign');
+  if (isLeaf ? keyUsage.has('digitalSignature') && !isAuthority && !keyUsage.has('cRLSign') : isAuthority) return;
+  const expected = isLeaf ? 'digitalSignature, no keyCertSign, no cRLSign' : 'keyCertSign';
+  refuse('PATH_KEY_USAGE', path, expected, [...keyUsage]);
 }
 
 /** RFC 5280 §4.2: "critical" means that a reader who does not understand it must refuse. */
-export function checkCriticalExtensions({ own, path }: PathLink): void {
+function checkCriticalExtensions({ own, path }: PathLink): void {
   for (const [identifier, { critical }] of own.certificate.extensions) {
     if (critical && !UNDERSTOOD.has(identifier)) {
       refuse('PATH_CRITICAL_EXTENSION', path, 'no critical extension that is unknown here', identifier);
@@ -182,7 +180,7 @@ function formatMoment(time: number): string {
  * §3.2.3.1, every certificate and the root too. An expired leaf may have been stolen since. In ms: a genuine timestamp lies
  * a tenth of a second after its leaf's notBefore.
  */
-export function checkValidity({ own: { certificate }, path }: PathLink, now: number): void {
+function checkValidity({ own: { certificate }, path }: PathLink, now: number): void {
   const { notBefore, notAfter } = certificate;
   if (now < notBefore) {
     refuse('PATH_NOT_YET_VALID', path, `${formatMoment(notBefore)} or later (check the clock)`, formatMoment(now));
@@ -191,3 +189,12 @@ export function checkValidity({ own: { certificate }, path }: PathLink, now: num
     refuse('PATH_EXPIRED', path, `${formatMoment(notAfter)} or earlier (ask for a new document)`, formatMoment(now));
   }
 }
+
+/** attestation_process.md §3.2.3, RFC 5280 §6.1: each rule is held to every certificate of the path. */
+export const PATH_RULES: readonly (readonly [check: CheckName, rule: (link: PathLink, now: number) => void])[] = [
+  ['certificate-names', checkIssuer],
+  ['certificate-constraints', checkConstraints],
+  ['key-usage', checkKeyUsage],
+  ['critical-extensions', checkCriticalExtensions],
+  ['validity', checkValidity],
+];

@@ -1,10 +1,11 @@
 import type { Checklist, CheckName } from './checks.ts';
 import { AttestationError, PolicyError } from './error.ts';
 import type { ArchivePolicy, AttestationPolicy } from './policy.ts';
-import { checkSignatures, conclude, prepare } from './verification.ts';
+import { judge } from './policy-checks.ts';
+import type { VerificationRequest } from './verification.ts';
+import { checkSignatures, prepare } from './verification.ts';
 import type { VerifyOptions } from './verifier.ts';
 import { archiveRequest, createRequests } from './verifier.ts';
-import type { VerificationRequest } from './verify.ts';
 import { compute } from './verify.ts';
 import { WEB_CRYPTO } from './web-crypto.ts';
 
@@ -83,11 +84,11 @@ class CollectingChecklist implements Checklist {
   }
 }
 
-async function runAllChecks({ input, time, trust }: VerificationRequest, checklist: Checklist): Promise<void> {
-  const prepared = prepare(input, time, { trust, checklist });
-  const { holds, digests } = await compute(WEB_CRYPTO, prepared, trust.policy);
+async function runAllChecks(request: VerificationRequest, checklist: Checklist): Promise<void> {
+  const prepared = prepare(request, checklist);
+  const { holds, digests } = await compute(WEB_CRYPTO, prepared, request);
   checkSignatures(prepared, holds, checklist);
-  conclude(prepared, trust.policy, { checklist, digests });
+  judge({ ...prepared, policy: request.policy, digests }, checklist);
 }
 
 async function diagnose(request: VerificationRequest): Promise<readonly CheckOutcome[]> {

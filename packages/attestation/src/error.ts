@@ -1,5 +1,5 @@
-import type { CborErrorCode, CertificateErrorCode, CoseErrorCode, DerErrorCode } from '@nitro-enclaves/core';
-import { CborError, CertificateError, CoseError, DerError, explain, NitroEnclavesError } from '@nitro-enclaves/core';
+import type { CborErrorCode, CertificateErrorCode, CoseErrorCode, DerErrorCode, Refuse } from '@nitro-enclaves/core';
+import { CborError, CertificateError, CoseError, DerError, NitroEnclavesError, refuseWith } from '@nitro-enclaves/core';
 
 /** Why the evidence itself is bad: malformed, forged, expired, or not signed by Nitro. */
 export type AttestationErrorCode =
@@ -104,9 +104,10 @@ export type PolicyConfigurationErrorCode =
 export class PolicyConfigurationError extends NitroEnclavesError<PolicyConfigurationErrorCode> {}
 
 /** Refuses the evidence. */
-export function refuse(code: AttestationErrorCode, path: string, expected: string, found?: unknown): never {
-  throw new AttestationError(code, explain(path, expected, found), { path });
-}
+export const refuse: Refuse<AttestationErrorCode> = refuseWith(AttestationError);
+
+/** Refuses a genuine document. */
+export const refuseByPolicy: Refuse<PolicyErrorCode> = refuseWith(PolicyError);
 
 /** Runs `body`; what the decoders below throw becomes an {@link AttestationError} of the same code, at `path`. */
 export function at<T>(path: string, body: () => T): T {
@@ -119,8 +120,8 @@ export function at<T>(path: string, body: () => T): T {
       cause instanceof DerError ||
       cause instanceof CertificateError
     ) {
-      const details = cause.offset === undefined ? { cause, path } : { cause, path, offset: cause.offset };
-      throw new AttestationError(cause.code, `${path}: ${cause.message}`, details);
+      const { code, message, offset } = cause;
+      throw new AttestationError(code, `${path}: ${message}`, { cause, path, offset });
     }
     throw cause;
   }

@@ -1,20 +1,27 @@
 import { bytesEqual } from '@nitro-enclaves/core';
 import type { PathCertificate } from './certificate-path.ts';
-import type { P384Key } from './crypto.ts';
 
 /** A certificate whose signature by the one above was verified, up to the trust anchor. */
 export interface VerifiedLink {
   readonly own: PathCertificate;
-  readonly key: P384Key;
   /** Names this link in the keys of the links below it. */
   readonly id: number;
 }
 
 /**
+ * Where to look: the link above, and the end of the signature, which is as good as random. A certificate that was moved
+ * below another issuer has another name; whether all bytes are the same is looked at afterwards.
+ */
+function nameOf(encoded: Uint8Array, issuerId: number): string {
+  return `${issuerId} ${encoded.subarray(-4)}`;
+}
+
+/**
  * Remembers certificates that were verified under their issuers, so that a warm verification checks one signature. An
- * entry stands for the very bytes of a certificate below the very chain it was verified under; it saves parsing and the
- * signature, and nothing else: names, constraints, usages, revocation and the validity of every certificate of the whole
- * path are checked anew each time, so that an entry outlives nothing. Bounded: the least recently used entry goes first.
+ * entry stands for the very bytes of a certificate below the very chain it was verified under; it saves parsing, making the
+ * key ready and the signature, and nothing else: names, constraints, usages, revocation and the validity of every
+ * certificate of the whole path are checked anew each time, so that an entry outlives nothing. Bounded: the least recently
+ * used entry goes first.
  */
 export class LinkCache {
   readonly #links = new Map<string, VerifiedLink>();
@@ -42,27 +49,16 @@ export class LinkCache {
   }
 
   /** Remembers a certificate. Only ever called when every signature of its document was found to hold. */
-  add(own: PathCertificate, key: P384Key, issuerId: number): VerifiedLink {
+  add(own: PathCertificate, issuerId: number): VerifiedLink {
+    const { encoded } = own.certificate;
     // Two verifications of one chain may end at the same time: the second must not orphan what hangs below the first's.
-    const known = this.get(own.certificate.encoded, issuerId);
+    const known = this.get(encoded, issuerId);
     if (known !== undefined) return known;
-    const link = { own, key, id: this.#nextId };
+    const link = { own, id: this.#nextId };
     this.#nextId += 1;
-    this.#links.set(nameOf(own.certificate.encoded, issuerId), link);
-    const oldest = this.#links.keys().next().value;
-    if (this.#links.size > this.#capacity && oldest !== undefined) this.#links.delete(oldest);
+    this.#links.set(nameOf(encoded, issuerId), link);
+    const [oldest = ''] = this.#links.keys();
+    if (this.#links.size > this.#capacity) this.#links.delete(oldest);
     return link;
   }
-}
-
-/**
- * Where to look: the link above, and the end of the signature, which is as good as random. A certificate that was moved
- * below another issuer has another name; whether all bytes are the same is looked at afterwards.
- */
-function nameOf(encoded: Uint8Array, issuerId: number): string {
-  let tail = 0;
-  for (let index = Math.max(encoded.length - 4, 0); index < encoded.length; index += 1) {
-    tail = tail * 256 + (encoded[index] ?? 0);
-  }
-  return `${issuerId} ${tail}`;
 }

@@ -25,15 +25,15 @@ export async function calculateInstancePcr(instanceId: string): Promise<string> 
  * The `user_data` (48 bytes) that binds a document to a purpose and a content: the enclave puts it in, a policy's `binding`
  * asks for it. A document that was made for one purpose cannot serve another.
  */
-export async function calculateBinding({ purpose, content }: Binding): Promise<Uint8Array> {
-  return WEB_CRYPTO.sha384(purposePreimage(BINDING_LABEL, purpose, content));
+export async function calculateBinding(binding: Binding): Promise<Uint8Array> {
+  return WEB_CRYPTO.sha384(purposePreimage(BINDING_LABEL, binding));
 }
 
 /**
  * The register value that commits an enclave to a content, such as the manifest of what it loads after boot. The enclave
  * extends the register once with `data`, and locks it: only locked registers are in documents.
  */
-export async function calculateCommitment({ purpose, content }: Binding): Promise<Commitment> {
-  const data = await WEB_CRYPTO.sha384(purposePreimage(COMMITMENT_LABEL, purpose, content));
+export async function calculateCommitment(commitment: Binding): Promise<Commitment> {
+  const data = await WEB_CRYPTO.sha384(purposePreimage(COMMITMENT_LABEL, commitment));
   return Object.freeze({ data, pcr: encodeHex(await WEB_CRYPTO.sha384(extendPreimage(data))) });
 }

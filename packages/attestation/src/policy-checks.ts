@@ -1,29 +1,47 @@
-import { constantTimeEqual, DER_TAG, DerError, DerReader, encodeHex, explain } from '@nitro-enclaves/core';
+import { constantTimeEqual, DER_TAG, DerError, DerReader, encodeHex } from '@nitro-enclaves/core';
 import type { PathLink } from './certificate-path.ts';
-import type { Checklist } from './checks.ts';
-import type { CompiledFreshness, CompiledImage, CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
+import type { Checklist, CheckName } from './checks.ts';
+import type { CompiledImage, CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
 import type { AttestationDocument } from './document.ts';
 import type { PolicyErrorCode } from './error.ts';
-import { PolicyError } from './error.ts';
+import { refuseByPolicy as refuse } from './error.ts';
+import { allowDebugMode, allowKmsRecipientDocument } from './policy.ts';
+import type { PolicyPcrs } from './policy-values.ts';
 import { ZERO_PCR } from './preimage.ts';
 
-/** What the policy checks judge: a document whose signatures all hold. */
+/** What the policy checks judge, a document whose signatures all hold, and by what. */
 export interface Evidence {
   readonly document: AttestationDocument;
   readonly links: readonly PathLink[];
   /** The one reading of the clock, in ms since the epoch. */
   readonly now: number;
+  readonly policy: CompiledPolicy;
+  readonly digests: PolicyDigests;
 }
 
-/** What the policy checks found. */
-export interface PolicyFindings {
-  readonly debugMode: boolean;
-  /** The image that matched; `null` when any was allowed. */
-  readonly image: CompiledImage | null;
+/** One rule of a policy: makes its check if the policy asks for it. */
+type Rule = (evidence: Evidence, checklist: Checklist) => void;
+
+/** A rule that is asked for by a value, which is what `judge` holds the evidence to. */
+function rule<Asked>(
+  check: CheckName,
+  asked: (evidence: Evidence) => Asked | false | undefined,
+  judge: (asked: Asked, evidence: Evidence) => void,
+): Rule {
+  return (evidence, checklist) => {
+    const value = asked(evidence);
+    if (value !== undefined && value !== false) checklist.judge(check, () => judge(value, evidence));
+  };
 }
 
-function refuse(code: PolicyErrorCode, path: string, expected: string, found?: unknown): never {
-  throw new PolicyError(code, explain(path, expected, found), { path });
+function expectSame(code: PolicyErrorCode, path: string, expected: unknown, found: unknown): void {
+  if (expected !== found) refuse(code, path, `${expected}`, `${found}`);
+}
+
+/** In constant time: what the document is bound to may be a secret of the caller's until it is found. */
+function expectBytes(code: PolicyErrorCode, path: string, expected: Uint8Array, found: Uint8Array | null): void {
+  if (found !== null && constantTimeEqual(found, expected)) return;
+  refuse(code, path, `the ${expected.length} bytes of the policy`, found === null ? 'none' : 'others');
 }
 
 /**
@@ -35,93 +53,23 @@ export function isDebugMode({ kind, pcrs }: AttestationDocument): boolean {
 }
 
 /** Iterates over the policy, not over the evidence: a PCR that the document leaves out is a failure. */
-function differingPcr(expected: ReadonlyMap<number, string>, { pcrs }: AttestationDocument): number | undefined {
+function differingPcr(expected: PolicyPcrs, { pcrs }: AttestationDocument): number | undefined {
   for (const [index, value] of expected) if (pcrs[index] !== value) return index;
   return undefined;
 }
 
-/** Each release whole: PCR0 of one with PCR2 of another is an image that nobody released. */
-function checkImage(document: AttestationDocument, images: readonly CompiledImage[]): CompiledImage {
-  const differing = images.map(({ pcrs }) => differingPcr(pcrs, document));
-  const match = images[differing.indexOf(undefined)];
-  if (match !== undefined) return match;
-  const index = differing[0] ?? 0;
-  return refuse(
-    'IMAGE_MISMATCH',
-    '$.pcrs',
-    `all PCRs of one of ${images.length} images`,
-    `PCR${index} ${document.pcrs[index]}`,
-  );
-}
-
-/** Registers that are the same for every image: the signer's, the role's, the application's own. */
-function checkPcrs(document: AttestationDocument, expected: ReadonlyMap<number, string>): void {
-  const index = differingPcr(expected, document);
-  if (index === undefined) return;
-  const found = document.pcrs[index];
-  if (found === undefined) refuse('PCR_MISSING', `$.pcrs[${index}]`, 'a value: only locked PCRs are listed');
-  refuse('PCR_MISMATCH', `$.pcrs[${index}]`, `${expected.get(index)}`, found);
-}
-
-/** A register that is not locked can be extended after the document was made. */
-function checkAllPcrsLocked({ pcrs }: AttestationDocument): void {
-  const count = Object.keys(pcrs).length;
-  if (count !== 32) refuse('PCRS_NOT_ALL_LOCKED', '$.pcrs', 'all 32 PCRs', count);
-}
-
-/** PCR3 and PCR4: the same image on a stranger's instance, or under a stranger's role, is not ours. */
-function checkMeasurement(
-  { pcrs }: AttestationDocument,
-  digest: Uint8Array,
-  { index, code }: { index: number; code: PolicyErrorCode },
-): void {
-  const expected = encodeHex(digest);
-  if (pcrs[index] !== expected) refuse(code, `$.pcrs[${index}]`, expected, `${pcrs[index]}`);
+/** The image that a document matches. Each release whole: PCR0 of one with PCR2 of another is one that nobody released. */
+export function matchingImage(
+  images: readonly CompiledImage[] | undefined,
+  document: AttestationDocument,
+): CompiledImage | undefined {
+  return images?.find(({ pcrs }) => differingPcr(pcrs, document) === undefined);
 }
 
 /** The region in the common name of the regional authority, `<16 hex>.<region>.aws.nitro-enclaves`. */
 export function regionOf(links: readonly PathLink[]): string | null {
   const commonName = links[1]?.own.commonName;
   return commonName?.match(/^[0-9a-f]{16}\.([a-z0-9-]+)\.[a-z0-9-]+\.nitro-enclaves$/)?.[1] ?? null;
-}
-
-/** Where the enclave runs decides whose law and whose operators it is under. */
-function checkRegion(links: readonly PathLink[], regions: readonly string[]): void {
-  const region = regionOf(links);
-  if (region === null || !regions.includes(region)) refuse('REGION_MISMATCH', '$.cabundle[1]', `${regions}`, region);
-}
-
-/** Without a challenge, or with another one's answer, a captured document passes for a new one. */
-function checkNonce({ nonce }: AttestationDocument, expected: Uint8Array): void {
-  if (nonce === null) refuse('NONCE_MISSING', '$.nonce', 'the nonce that was sent', 'none');
-  if (!constantTimeEqual(nonce, expected)) refuse('NONCE_MISMATCH', '$.nonce', 'the nonce that was sent', 'another');
-}
-
-/** A document from the future outlives every greatest age. */
-function checkNotFromTheFuture({ timestamp }: AttestationDocument, now: number, clockSkew: number): void {
-  const ahead = timestamp - now;
-  if (ahead > clockSkew) refuse('FROM_THE_FUTURE', '$.timestamp', `at most ${clockSkew} ms ahead of the clock`, ahead);
-}
-
-/** A bound on how long a captured document can be replayed. */
-function checkAge({ timestamp }: AttestationDocument, now: number, maxAge: number): void {
-  const age = now - timestamp;
-  if (age > maxAge) refuse('TOO_OLD', '$.timestamp', `at most ${maxAge} ms of age`, age);
-}
-
-function checkFreshness({ document, now }: Evidence, freshness: CompiledFreshness): void {
-  if (freshness.rule === 'nonce') checkNonce(document, freshness.nonce);
-  else if (freshness.rule === 'age') checkAge(document, now, freshness.maxAge);
-}
-
-/** In constant time: what the document is bound to may be a secret of the caller's until it is found. */
-function expectBytes(
-  found: Uint8Array | null,
-  expected: Uint8Array,
-  { code, path }: { code: PolicyErrorCode; path: string },
-): void {
-  if (found !== null && constantTimeEqual(found, expected)) return;
-  refuse(code, path, `the ${expected.length} bytes of the policy`, found === null ? 'none' : 'others');
 }
 
 /** rsaEncryption (RFC 3279 §2.3.1). */
@@ -137,94 +85,143 @@ function isRsaPublicKey(encoded: Uint8Array): boolean {
   }
 }
 
-/** A document made for a KMS call carries an RSA key and nothing else; the parent sees it, and could present it elsewhere. */
-function checkPurpose({ publicKey, userData, nonce }: AttestationDocument): void {
-  if (publicKey === null || userData !== null || nonce !== null || !isRsaPublicKey(publicKey)) return;
-  refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'no document that was made for KMS: pin publicKey, or use a nonce');
-}
-
-/** By issuer and serial number, on every level, also of certificates that are remembered. */
-function checkRevocation(links: readonly PathLink[], { revoked }: CompiledPolicy): void {
-  for (const { own, path } of links) {
-    const { issuer, serialNumber } = own.description;
-    const isRevoked = revoked.some((entry) => entry.serialNumber === serialNumber && entry.issuer === issuer);
-    if (isRevoked) refuse('REVOKED', path, 'no certificate of the deny-list', serialNumber);
-  }
-}
-
-/** A field that is not understood may change what the others mean. */
-function checkUnknownFields({ unknownFields }: AttestationDocument): void {
-  const [first] = unknownFields;
-  if (first !== undefined) refuse('UNKNOWN_FIELD', '$', 'no unknown field', JSON.stringify(first.name.slice(0, 64)));
-}
-
-/** Whether the document is in debug mode, which must be allowed by name. */
-function checkDebugMode(document: AttestationDocument, policy: CompiledPolicy): boolean {
-  const debugMode = isDebugMode(document);
-  if (debugMode && !policy.allowDebugMode) {
-    refuse('DEBUG_MODE', '$.pcrs', 'PCR0, PCR1 and PCR2', 'zeros: in debug mode the parent reads the console');
-  }
-  return debugMode;
-}
+const RULES: readonly Rule[] = [
+  rule(
+    'kind',
+    ({ policy }) => policy.kind,
+    (kind, { document }) => expectSame('KIND_MISMATCH', '$', kind, document.kind),
+  ),
+  // A field that is not understood may change what the others mean.
+  rule(
+    'unknown-fields',
+    ({ policy }) => policy.refuseUnknownFields,
+    (_, { document: { unknownFields } }) => {
+      const [first] = unknownFields;
+      if (first) refuse('UNKNOWN_FIELD', '$', 'no unknown field', JSON.stringify(first.name.slice(0, 64)));
+    },
+  ),
+  // By issuer and serial number, on every level, also of certificates that are remembered.
+  rule(
+    'revocation',
+    ({ policy: { revoked } }) => revoked && revoked.length > 0 && revoked,
+    (revoked, { links }) => {
+      for (const { own, path } of links) {
+        const { issuer, serialNumber } = own.description;
+        if (revoked.some((entry) => entry.serialNumber === serialNumber && entry.issuer === issuer)) {
+          refuse('REVOKED', path, 'no certificate of the deny-list', serialNumber);
+        }
+      }
+    },
+  ),
+  // In debug mode the console and the memory of the enclave are open to the parent.
+  rule(
+    'debug-mode',
+    ({ document }) => document,
+    (document, { policy }) => {
+      if (!isDebugMode(document) || policy[allowDebugMode]) return;
+      refuse('DEBUG_MODE', '$.pcrs', 'PCR0, PCR1 and PCR2', 'zeros: in debug mode the parent reads the console');
+    },
+  ),
+  // Any other image is a program that nobody here has read.
+  rule(
+    'image',
+    ({ policy, document }) => !isDebugMode(document) && policy.images,
+    (images, { document }) => {
+      const [first] = images;
+      if (!first || matchingImage(images, document)) return;
+      const index = differingPcr(first.pcrs, document) ?? 0;
+      const expected = `all PCRs of one of ${images.length} images`;
+      refuse('IMAGE_MISMATCH', '$.pcrs', expected, `PCR${index} ${document.pcrs[index]}`);
+    },
+  ),
+  // Registers that are the same for every image: the signer's, the role's, the application's own.
+  rule(
+    'pcrs',
+    ({ policy }) => policy.pcrs,
+    (expected, { document }) => {
+      const index = differingPcr(expected, document);
+      if (index === undefined) return;
+      const found = document.pcrs[index];
+      const path = `$.pcrs[${index}]`;
+      if (found === undefined) refuse('PCR_MISSING', path, 'a value: only locked PCRs are listed');
+      refuse('PCR_MISMATCH', path, `${expected.get(index)}`, found);
+    },
+  ),
+  // A register that is not locked can be extended after the document was made.
+  rule(
+    'locked-pcrs',
+    ({ policy }) => policy.allPcrsLocked,
+    (_, { document: { pcrs } }) => expectSame('PCRS_NOT_ALL_LOCKED', '$.pcrs', 32, Object.keys(pcrs).length),
+  ),
+  // PCR4 and PCR3: the same image on a stranger's instance, or under a stranger's role, is not ours.
+  rule(
+    'instance',
+    ({ digests }) => digests.get('instanceId'),
+    (digest, { document: { pcrs } }) => expectSame('INSTANCE_MISMATCH', '$.pcrs[4]', encodeHex(digest), pcrs[4]),
+  ),
+  rule(
+    'role',
+    ({ digests }) => digests.get('roleArn'),
+    (digest, { document: { pcrs } }) => expectSame('ROLE_MISMATCH', '$.pcrs[3]', encodeHex(digest), pcrs[3]),
+  ),
+  // Where the enclave runs decides whose law and whose operators it is under.
+  rule(
+    'region',
+    ({ policy }) => policy.regions,
+    (regions, { links }) => {
+      const region = regionOf(links);
+      if (!regions.includes(region ?? '')) refuse('REGION_MISMATCH', '$.cabundle[1]', `${regions}`, region);
+    },
+  ),
+  // A document from the future outlives every greatest age.
+  rule(
+    'timestamp',
+    ({ policy }) => policy.clockSkew,
+    (clockSkew, { document: { timestamp }, now }) => {
+      const ahead = timestamp - now;
+      if (ahead > clockSkew) refuse('FROM_THE_FUTURE', '$.timestamp', `at most ${clockSkew} ms ahead`, ahead);
+    },
+  ),
+  // Without a challenge, with another one's answer, or of any age, a captured document passes for a new one.
+  rule(
+    'freshness',
+    ({ policy: { freshness } }) => freshness !== 'nonce' && freshness,
+    (freshness, { document: { nonce, timestamp }, now }) => {
+      if ('nonce' in freshness) {
+        expectBytes(nonce ? 'NONCE_MISMATCH' : 'NONCE_MISSING', '$.nonce', freshness.nonce, nonce);
+      } else if (now - timestamp > freshness.maxAge) {
+        refuse('TOO_OLD', '$.timestamp', `at most ${freshness.maxAge} ms of age`, now - timestamp);
+      }
+    },
+  ),
+  // What a genuine document of someone else's enclave, or of another use of ours, is not bound to.
+  rule(
+    'public-key',
+    ({ policy }) => policy.publicKey,
+    (expected, { document }) => expectBytes('PUBLIC_KEY_MISMATCH', '$.public_key', expected, document.publicKey),
+  ),
+  rule(
+    'user-data',
+    ({ policy }) => policy.userData,
+    (expected, { document }) => expectBytes('USER_DATA_MISMATCH', '$.user_data', expected, document.userData),
+  ),
+  rule(
+    'binding',
+    ({ digests }) => digests.get('binding'),
+    (expected, { document }) => expectBytes('BINDING_MISMATCH', '$.user_data', expected, document.userData),
+  ),
+  // One made for a KMS call carries an RSA key and nothing else; the parent sees it, and could present it elsewhere.
+  rule(
+    'purpose',
+    ({ policy }) => !policy[allowKmsRecipientDocument] && !policy.publicKey,
+    (_, { document: { publicKey, userData, nonce } }) => {
+      if (!publicKey || userData || nonce || !isRsaPublicKey(publicKey)) return;
+      refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'none made for KMS: pin publicKey, or use a nonce');
+    },
+  ),
+];
 
 /** Judges a document whose signatures all hold by what the caller asked for (verifier checks, policy). */
-export function judge(
-  evidence: Evidence,
-  policy: CompiledPolicy,
-  { checklist, digests }: { checklist: Checklist; digests: PolicyDigests },
-): PolicyFindings {
-  const { document, links } = evidence;
-  checklist.judge('kind', () => {
-    if (document.kind !== policy.kind) refuse('KIND_MISMATCH', '$', policy.kind, document.kind);
-  });
-  if (policy.refuseUnknownFields) checklist.judge('unknown-fields', () => checkUnknownFields(document));
-  if (policy.revoked.length > 0) checklist.judge('revocation', () => checkRevocation(links, policy));
-  let debugMode = true;
-  checklist.judge('debug-mode', () => {
-    debugMode = checkDebugMode(document, policy);
-  });
-  let image: CompiledImage | null = null;
-  const { images } = policy;
-  if (images !== null && !debugMode) {
-    checklist.judge('image', () => {
-      image = checkImage(document, images);
-    });
-  }
-  judgeRequirements(evidence, policy, { checklist, digests });
-  return { debugMode, image };
-}
-
-function judgeRequirements(
-  evidence: Evidence,
-  policy: CompiledPolicy,
-  { checklist, digests }: { checklist: Checklist; digests: PolicyDigests },
-): void {
-  const { document, links } = evidence;
-  const { regions, publicKey, userData, freshness, clockSkew } = policy;
-  const instanceId = digests.get('instanceId');
-  const roleArn = digests.get('roleArn');
-  const binding = digests.get('binding');
-  if (policy.pcrs.size > 0) checklist.judge('pcrs', () => checkPcrs(document, policy.pcrs));
-  if (policy.allPcrsLocked) checklist.judge('locked-pcrs', () => checkAllPcrsLocked(document));
-  if (instanceId)
-    checklist.judge('instance', () => checkMeasurement(document, instanceId, { index: 4, code: 'INSTANCE_MISMATCH' }));
-  if (roleArn) checklist.judge('role', () => checkMeasurement(document, roleArn, { index: 3, code: 'ROLE_MISMATCH' }));
-  if (regions) checklist.judge('region', () => checkRegion(links, regions));
-  if (clockSkew !== null) {
-    checklist.judge('timestamp', () => checkNotFromTheFuture(document, evidence.now, clockSkew));
-  }
-  if (freshness.rule !== 'any') checklist.judge('freshness', () => checkFreshness(evidence, freshness));
-  if (publicKey)
-    checklist.judge('public-key', () =>
-      expectBytes(document.publicKey, publicKey, { code: 'PUBLIC_KEY_MISMATCH', path: '$.public_key' }),
-    );
-  if (userData)
-    checklist.judge('user-data', () =>
-      expectBytes(document.userData, userData, { code: 'USER_DATA_MISMATCH', path: '$.user_data' }),
-    );
-  if (binding)
-    checklist.judge('binding', () =>
-      expectBytes(document.userData, binding, { code: 'BINDING_MISMATCH', path: '$.user_data' }),
-    );
-  if (!policy.allowKmsRecipientDocument && !publicKey) checklist.judge('purpose', () => checkPurpose(document));
+export function judge(evidence: Evidence, checklist: Checklist): void {
+  for (const apply of RULES) apply(evidence, checklist);
 }

@@ -1,18 +1,28 @@
-import { encodeHex, explain } from '@nitro-enclaves/core';
+import type { Refuse } from '@nitro-enclaves/core';
+import { copyBytes, encodeHex, refuseWith } from '@nitro-enclaves/core';
 import type { PolicyConfigurationErrorCode } from './error.ts';
 import { PolicyConfigurationError } from './error.ts';
-
-const ZERO_PCR = '0'.repeat(96);
-const PCR_PATTERN = /^[0-9a-f]{96}$/;
+import { ZERO_PCR } from './preimage.ts';
 
 /** Throws the policy's own error; `path` is that of the option. */
-export function refusePolicy(
-  code: PolicyConfigurationErrorCode,
-  path: string,
+export const refusePolicy: Refuse<PolicyConfigurationErrorCode> = refuseWith(PolicyConfigurationError);
+
+/** Reads the value at `path` of a policy, a copy that the caller's later writes do not change, or refuses it. */
+export type ReadValue<T = unknown> = (value: unknown, path: string) => T;
+
+/** What a refusal says of a value; never the value itself. */
+function describe(value: unknown): string {
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  return value === null ? 'null' : typeof value;
+}
+
+/** Reads a value that a predicate tells. */
+export function expecting<T>(
   expected: string,
-  found?: unknown,
-): never {
-  throw new PolicyConfigurationError(code, explain(`policy ${path}`, expected, found), { path });
+  is: (value: unknown) => value is T,
+  code: PolicyConfigurationErrorCode = 'POLICY_OPTION_TYPE',
+): ReadValue<T> {
+  return (value, path) => (is(value) ? value : refusePolicy(code, path, expected, describe(value)));
 }
 
 /** Whether `value` can hold options. */
@@ -20,71 +30,108 @@ export function isRecord(value: unknown): value is Record<PropertyKey, unknown> 
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
-/** A misspelt option would be a rule that is never applied, and so would one whose value was not there to be read. */
-export function expectOnlyOptions(options: object, allowed: readonly PropertyKey[], path: string): void {
-  for (const key of Reflect.ownKeys(options)) {
-    if (!allowed.includes(key)) {
-      refusePolicy('POLICY_UNKNOWN_OPTION', path, 'only known options', String(key));
-    }
-    if (Reflect.get(options, key) === undefined) {
-      refusePolicy('POLICY_OPTION_UNDEFINED', path, 'values (leave out what has none)', String(key));
-    }
-  }
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
 }
 
-/** One PCR value in lower-case hexadecimal. */
-function readPcrValue(value: unknown, path: string): string {
-  const text = value instanceof Uint8Array ? encodeHex(value) : typeof value === 'string' ? value.toLowerCase() : '';
-  if (!PCR_PATTERN.test(text)) refusePolicy('POLICY_PCR_VALUE', path, '48 bytes or 96 hexadecimal digits');
-  return text;
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
 }
 
-/** The PCR values of a policy by index. A policy of nothing, or of zeros, would accept what it was meant to refuse. */
-export function readPcrValues(
-  values: unknown,
-  path: string,
-  { allowZero }: { allowZero: boolean },
-): ReadonlyMap<number, string> {
-  if (!isRecord(values)) return refusePolicy('POLICY_OPTION_TYPE', path, 'PCR values by index');
-  const entries = Object.entries(values);
+function isHex(value: unknown): value is string {
+  return typeof value === 'string' && /^([0-9a-f]{2})+$/i.test(value);
+}
+
+/** Non-empty text. */
+export const readText: ReadValue<string> = expecting('text', isText);
+/** A flag; for the opt-ins only `true` is a value. */
+export const readFlag: ReadValue<boolean> = expecting('true or false', (value) => typeof value === 'boolean');
+/** A span of time in ms. */
+export const readDuration: ReadValue<number> = expecting(
+  'milliseconds, 0 or more',
+  (value): value is number => Number.isFinite(value) && Number(value) >= 0,
+  'POLICY_DURATION',
+);
+const expectHex = expecting('hexadecimal digits', isHex);
+const expectBytes = expecting('a Uint8Array', isBytes);
+const expectRecord = expecting('an object', isRecord);
+
+/** Bytes in hexadecimal, in lower case. */
+export function readHex(value: unknown, path: string): string {
+  return expectHex(value, path).toLowerCase();
+}
+
+/** Bytes, possibly none. */
+export function readBytes(value: unknown, path: string): Uint8Array {
+  return copyBytes(expectBytes(value, path));
+}
+
+/** A challenge. A short one can be guessed and asked for in advance. */
+export const readNonce: ReadValue<Uint8Array> = (value, path) => {
+  if (isBytes(value) && value.length >= 16 && value.length <= 1024) return copyBytes(value);
+  return refusePolicy('POLICY_NONCE_LENGTH', path, '16 to 1024 random bytes', describe(value));
+};
+
+/** A list whose entries `readEntry` reads; `readList` refuses what is no list. */
+export function listOf<T>(
+  readEntry: ReadValue<T>,
+  readList: ReadValue<readonly unknown[]> = expecting('a list', Array.isArray),
+): ReadValue<readonly T[]> {
+  return (value, path) => readList(value, path).map((entry, index) => readEntry(entry, `${path}[${index}]`));
+}
+
+type Readers = Readonly<Record<PropertyKey, ReadValue>>;
+type ValuesOf<Fields extends Readers> = { readonly [Name in keyof Fields]: ReturnType<Fields[Name]> };
+
+/** An object of these options and no others: a misspelt one, or one without a value, is a rule that is never applied. */
+export function optionsOf<Mandatory extends Readers, Optional extends Readers>(
+  mandatory: Mandatory,
+  optional: Optional,
+): ReadValue<ValuesOf<Mandatory> & Partial<ValuesOf<Optional>>> {
+  const readers: Readers = { ...mandatory, ...optional };
+  return (value, path) => {
+    const options = expectRecord(value, path);
+    for (const name of Reflect.ownKeys(options)) {
+      if (!Object.hasOwn(readers, name)) refusePolicy('POLICY_UNKNOWN_OPTION', path, 'known options', String(name));
+      if (options[name] === undefined) {
+        refusePolicy('POLICY_OPTION_UNDEFINED', path, 'values (leave out what has none)', String(name));
+      }
+    }
+    const values: Record<PropertyKey, unknown> = {};
+    for (const name of Reflect.ownKeys(readers)) {
+      const place = typeof name === 'symbol' ? `[${name.description}]` : `.${name}`;
+      if (options[name] !== undefined || Object.hasOwn(mandatory, name)) {
+        values[name] = readers[name]?.(options[name], path + place);
+      }
+    }
+    return values as ValuesOf<Mandatory> & Partial<ValuesOf<Optional>>;
+  };
+}
+
+/** PCR values by index, in lower-case hexadecimal. */
+export type PolicyPcrs = ReadonlyMap<number, string>;
+
+/** PCR values by index. A policy of none would accept every document. */
+export function readPcrs(value: unknown, path: string): PolicyPcrs {
+  const entries = Object.entries(expectRecord(value, path));
   if (entries.length === 0) refusePolicy('POLICY_IMAGE_PCRS', path, 'at least one PCR');
   const pcrs = new Map<number, string>();
-  for (const [key, value] of entries) {
-    if (!/^([0-9]|[12][0-9]|3[01])$/.test(key)) refusePolicy('POLICY_PCR_INDEX', path, 'indexes from 0 to 31', key);
-    const pcr = readPcrValue(value, `${path}[${key}]`);
-    if (pcr === ZERO_PCR && !allowZero) {
-      refusePolicy('POLICY_PCR_ZERO', `${path}[${key}]`, 'a measurement', 'zeros, as in debug mode');
+  for (const [index, given] of entries) {
+    if (!/^([12]?\d|3[01])$/.test(index)) refusePolicy('POLICY_PCR_INDEX', path, 'indexes from 0 to 31', index);
+    const pcr = isBytes(given) ? encodeHex(given) : String(given).toLowerCase();
+    if (pcr.length !== ZERO_PCR.length || !isHex(pcr)) {
+      refusePolicy('POLICY_PCR_VALUE', `${path}[${index}]`, '48 bytes or 96 hexadecimal digits');
     }
-    pcrs.set(Number(key), pcr);
+    pcrs.set(Number(index), pcr);
   }
   return pcrs;
 }
 
-/** An optional option of a type that a predicate tells. */
-export function readOption<T>(
-  value: unknown,
-  path: string,
-  { is, expected }: { is: (value: unknown) => value is T; expected: string },
-): T | undefined {
-  if (value === undefined) return undefined;
-  return is(value) ? value : refusePolicy('POLICY_OPTION_TYPE', path, expected);
-}
-
-/** Non-empty text. */
-export const TEXT = {
-  is: (value: unknown): value is string => typeof value === 'string' && value !== '',
-  expected: 'non-empty text',
-};
-/** Bytes, possibly none. */
-export const BYTES = {
-  is: (value: unknown): value is Uint8Array => value instanceof Uint8Array,
-  expected: 'a Uint8Array',
-};
-/** A flag; for the opt-ins only `true` is a value. */
-export const FLAG = { is: (value: unknown): value is boolean => typeof value === 'boolean', expected: 'true or false' };
-
-/** A span of time in ms. */
-export function readDuration(value: unknown, path: string): number {
-  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
-  return refusePolicy('POLICY_DURATION', path, 'milliseconds, 0 or more');
+/** The PCR values of an image, measured ones: zeros would accept debug mode. */
+export function readImagePcrs(value: unknown, path: string): PolicyPcrs {
+  const pcrs = readPcrs(value, path);
+  for (const pcr of pcrs.values()) {
+    if (pcr === ZERO_PCR) refusePolicy('POLICY_PCR_ZERO', path, 'measurements', 'zeros, as in debug mode');
+  }
+  return pcrs;
 }

@@ -1,4 +1,5 @@
 import { concatBytes } from '@nitro-enclaves/core';
+import type { Binding } from './policy.ts';
 
 /** The value of a register that nothing was measured into, and of PCR0, PCR1 and PCR2 in debug mode. */
 export const ZERO_PCR: string = '0'.repeat(96);
@@ -24,7 +25,7 @@ export function textPreimage(text: string): Uint8Array<ArrayBuffer> {
  * `purpose` and `content` behind a label, lengths first: no two pairs share an encoding, and nothing that another protocol
  * hashes begins like this.
  */
-export function purposePreimage(label: string, purpose: string, content: Uint8Array): Uint8Array<ArrayBuffer> {
+export function purposePreimage(label: string, { purpose, content }: Binding): Uint8Array<ArrayBuffer> {
   const name = utf8(purpose);
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, name.length);

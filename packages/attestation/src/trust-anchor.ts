@@ -1,7 +1,7 @@
 import { encodeHex } from '@nitro-enclaves/core';
 import type { PathCertificate } from './certificate-path.ts';
 import { readPathCertificate } from './certificate-path.ts';
-import { PolicyConfigurationError } from './error.ts';
+import { refusePolicy } from './policy-values.ts';
 
 /** SHA-256 of {@link AWS_NITRO_ROOT_G1}, as AWS publishes it ("Verifying the root of trust", Nitro Enclaves User Guide). */
 export const AWS_NITRO_ROOT_G1_SHA256 = '641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b';
@@ -24,15 +24,20 @@ export const AWS_NITRO_ROOT_G1: Uint8Array = Uint8Array.from(atob(ROOT_G1_BASE64
 /** The root as the verification reads it, a copy of its own: what a program writes into the exported bytes changes nothing. */
 export const AWS_ROOT: PathCertificate = readPathCertificate(AWS_NITRO_ROOT_G1, '$.cabundle[0]');
 
+let isProved = false;
+
+/** Whether {@link AWS_ROOT} was found to be the published root, once for this program: nobody can write into it. */
+export function isRootProved(): boolean {
+  return isProved;
+}
+
 /**
  * Refuses to verify anything unless `digest`, the SHA-256 of {@link AWS_ROOT}, is the published one: a build that lost a byte
  * must trust nobody.
  */
 export function expectPublishedRoot(digest: Uint8Array): void {
   const found = encodeHex(digest);
-  if (found === AWS_NITRO_ROOT_G1_SHA256) return;
-  throw new PolicyConfigurationError(
-    'POLICY_TRUST_ANCHOR',
-    `expected the embedded AWS Nitro Enclaves root certificate, found SHA-256 ${found}: reinstall the package`,
-  );
+  isProved = found === AWS_NITRO_ROOT_G1_SHA256;
+  if (isProved) return;
+  refusePolicy('POLICY_TRUST_ANCHOR', 'package', 'the embedded AWS root (reinstall it)', `SHA-256 ${found}`);
 }

@@ -1,35 +1,30 @@
+import type { CoseSign1 } from '@nitro-enclaves/core';
 import { bytesEqual, sigStructure } from '@nitro-enclaves/core';
 import type { PathCertificate, PathLink } from './certificate-path.ts';
-import {
-  checkConstraints,
-  checkCriticalExtensions,
-  checkIssuer,
-  checkKeyUsage,
-  checkValidity,
-  readPathCertificate,
-} from './certificate-path.ts';
-import type { Checklist, CheckName } from './checks.ts';
-import type { CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
+import { PATH_RULES, readPathCertificate } from './certificate-path.ts';
+import type { Checklist } from './checks.ts';
+import type { CompiledPolicy } from './compiled-policy.ts';
 import type { AttestationDocument } from './document.ts';
 import { readDocument } from './document.ts';
-import type { Envelope } from './envelope.ts';
 import { openEnvelope } from './envelope.ts';
 import { refuse } from './error.ts';
 import type { LinkCache, VerifiedLink } from './link-cache.ts';
 import { isSignatureInRange, P384_SIGNATURE_BYTES, SIGNATURE_RANGE } from './p384.ts';
-import type { PolicyFindings } from './policy-checks.ts';
-import { judge } from './policy-checks.ts';
+import { AWS_ROOT } from './trust-anchor.ts';
 
-/** When a document is judged: by this machine's clock, or by the document's own timestamp. */
-export type EvaluationTime = { readonly at: number } | { readonly at: 'timestamp' };
+/** What is to be verified, by what, and at what time. */
+export interface VerificationRequest {
+  readonly input: Uint8Array;
+  /** The evaluation time, in ms since the epoch; `undefined` for the document's own timestamp. */
+  readonly now: number | undefined;
+  readonly policy: CompiledPolicy;
+  readonly cache: LinkCache;
+}
 
-/** A signature that has to be verified, and by which certificate's key. */
+/** A signature that has to be verified, and the key that must have made it. */
 export interface PendingSignature {
-  readonly check: 'certificate-signatures' | 'signature';
   readonly path: string;
-  /** Place in the path of the certificate whose key must have made it. */
-  readonly signer: number;
-  /** That certificate's key, an uncompressed point. */
+  /** The key, an uncompressed point. */
   readonly publicKey: Uint8Array;
   readonly message: Uint8Array;
   readonly signature: Uint8Array;
@@ -46,27 +41,11 @@ export interface PreparedVerification {
   readonly now: number;
 }
 
-/** The trust anchor and what was verified below it. */
-export interface PathTrust {
-  readonly policy: CompiledPolicy;
-  readonly cache: LinkCache;
-}
-
 /** The root is never taken from the document: whoever sends the document could send a root of their own. */
-function checkTrustAnchor(
-  { caBundle }: AttestationDocument,
-  { trustAnchor, isCustomTrustAnchor }: CompiledPolicy,
-): void {
-  const [root] = caBundle;
-  if (root !== undefined && bytesEqual(root, trustAnchor.certificate.encoded)) return;
-  const expected = isCustomTrustAnchor ? 'the custom trust anchor' : 'AWS Nitro Enclaves Root-G1';
+function checkTrustAnchor([root]: readonly Uint8Array[], anchor: PathCertificate): void {
+  if (root && bytesEqual(root, anchor.certificate.encoded)) return;
+  const expected = anchor === AWS_ROOT ? 'AWS Nitro Enclaves Root-G1' : 'the custom trust anchor';
   refuse('TRUST_ANCHOR', '$.cabundle[0]', expected, 'another certificate');
-}
-
-/** The certificates in their fixed order, root first: no search for a path, which a sender could steer. */
-function encodedPath({ caBundle, certificate }: AttestationDocument): { encoded: Uint8Array; path: string }[] {
-  const authorities = caBundle.map((encoded, index) => ({ encoded, path: `$.cabundle[${index}]` }));
-  return [...authorities, { encoded: certificate, path: '$.certificate' }];
 }
 
 /** Links that are known already, from the root down to the first that is not. */
@@ -80,68 +59,28 @@ function knownLinks(encoded: readonly Uint8Array[], cache: LinkCache): VerifiedL
   return known;
 }
 
-/** The trust anchor was read with the policy, and known links when they were verified: only the others are read. */
-function readLinks(document: AttestationDocument, known: readonly VerifiedLink[], anchor: PathCertificate): PathLink[] {
-  const certificates = encodedPath(document);
-  const owns = certificates.map(({ encoded, path }, index) => {
-    const isAnchor = index === 0 && bytesEqual(encoded, anchor.certificate.encoded);
-    return known[index]?.own ?? (isAnchor ? anchor : readPathCertificate(encoded, path));
-  });
-  const leaf = owns.length - 1;
-  return owns.map((own, index) => ({
-    own,
-    path: certificates[index]?.path ?? '$',
-    issuer: owns[index - 1],
-    authoritiesBelow: Math.max(leaf - index - 1, 0),
-    isLeaf: index === leaf,
-  }));
-}
-
-/** attestation_process.md §3.2.3, RFC 5280 §6.1, each rule over the whole path. */
-function checkPath(links: readonly PathLink[], now: number, checklist: Checklist): void {
-  const judgeEach = (check: CheckName, rule: (link: PathLink) => void): void =>
-    checklist.judge(check, () => {
-      for (const link of links) rule(link);
-    });
-  judgeEach('certificate-names', checkIssuer);
-  judgeEach('certificate-constraints', checkConstraints);
-  judgeEach('key-usage', checkKeyUsage);
-  judgeEach('critical-extensions', checkCriticalExtensions);
-  judgeEach('validity', (link) => checkValidity(link, now));
-}
-
-/** The signatures that the cache does not vouch for; the root's own is no proof of anything, it is pinned by its bytes. */
-function pendingSignatures({ message }: Envelope, links: readonly PathLink[], known: number): PendingSignature[] {
-  const pending: PendingSignature[] = [];
-  links.forEach(({ own, issuer, path }, index) => {
-    if (issuer === undefined || index < known) return;
-    const { publicKey } = issuer.certificate;
-    const { signature } = own;
-    pending.push({
-      check: 'certificate-signatures',
-      path,
-      signer: index - 1,
-      publicKey,
-      message: own.certificate.tbs,
-      signature,
-    });
-  });
-  const signer = links.length - 1;
-  const publicKey = links[signer]?.own.certificate.publicKey ?? new Uint8Array();
-  const { signature } = message;
-  pending.push({
-    check: 'signature',
-    path: '$.signature',
-    signer,
-    publicKey,
-    message: sigStructure(message),
-    signature,
-  });
-  return pending;
+/**
+ * The certificates in their fixed order, root first: no search for a path, which a sender could steer. The trust anchor was
+ * read with the policy, and known links when they were verified: only the others are read.
+ */
+function readLinks(
+  encoded: readonly Uint8Array[],
+  known: readonly VerifiedLink[],
+  anchor: PathCertificate,
+): PathLink[] {
+  const leaf = encoded.length - 1;
+  const links: PathLink[] = [];
+  for (const [index, certificate] of encoded.entries()) {
+    const path = index === leaf ? '$.certificate' : `$.cabundle[${index}]`;
+    const isAnchor = index === 0 && bytesEqual(certificate, anchor.certificate.encoded);
+    const own = known[index]?.own ?? (isAnchor ? anchor : readPathCertificate(certificate, path));
+    links.push({ own, path, issuer: links[index - 1]?.own, authoritiesBelow: leaf - index - 1 });
+  }
+  return links;
 }
 
 /** Not low-S: half of the genuine signatures are high. */
-function checkSignatureForm({ message: { signature } }: Envelope): void {
+function checkSignatureForm({ signature }: CoseSign1): void {
   const path = '$.signature';
   if (signature.length !== P384_SIGNATURE_BYTES) {
     refuse('SIGNATURE_LENGTH', path, `${P384_SIGNATURE_BYTES} bytes`, signature.length);
@@ -149,24 +88,42 @@ function checkSignatureForm({ message: { signature } }: Envelope): void {
   if (!isSignatureInRange(signature)) refuse('SIGNATURE_RANGE', path, SIGNATURE_RANGE);
 }
 
+/** The signatures that the cache does not vouch for; the root's own is no proof of anything, it is pinned by its bytes. */
+function pendingSignatures(message: CoseSign1, links: readonly PathLink[], known: number): PendingSignature[] {
+  const pending: PendingSignature[] = [];
+  for (const { own, issuer, path } of links.slice(known)) {
+    if (issuer === undefined) continue;
+    const { signature, certificate } = own;
+    pending.push({ path, publicKey: issuer.certificate.publicKey, message: certificate.tbs, signature });
+  }
+  const leaf = links.at(-1);
+  if (leaf === undefined) return pending;
+  const { publicKey } = leaf.own.certificate;
+  pending.push({ path: '$.signature', publicKey, message: sigStructure(message), signature: message.signature });
+  return pending;
+}
+
 /** Steps 1 and 2: everything about a document that can be told without a key. */
 export function prepare(
-  input: Uint8Array,
-  time: EvaluationTime,
-  { trust, checklist }: { trust: PathTrust; checklist: Checklist },
+  { input, now: evaluationTime, policy, cache }: VerificationRequest,
+  checklist: Checklist,
 ): PreparedVerification {
-  const envelope = openEnvelope(input, checklist);
-  const document = checklist.require('fields', () => readDocument(envelope.payload));
-  const now = time.at === 'timestamp' ? document.timestamp : time.at;
-  checklist.judge('signature-form', () => checkSignatureForm(envelope));
-  checklist.judge('trust-anchor', () => checkTrustAnchor(document, trust.policy));
-  const known = knownLinks(
-    encodedPath(document).map(({ encoded }) => encoded),
-    trust.cache,
-  );
-  const links = checklist.require('certificates', () => readLinks(document, known, trust.policy.trustAnchor));
-  checkPath(links, now, checklist);
-  return { document, links, known, pending: pendingSignatures(envelope, links, known.length), now };
+  const { message, payload } = openEnvelope(input, checklist);
+  const document = checklist.require('fields', () => readDocument(payload));
+  const { timestamp, caBundle, certificate } = document;
+  const now = evaluationTime ?? timestamp;
+  const { trustAnchor } = policy;
+  checklist.judge('signature-form', () => checkSignatureForm(message));
+  checklist.judge('trust-anchor', () => checkTrustAnchor(caBundle, trustAnchor));
+  const encoded = [...caBundle, certificate];
+  const known = knownLinks(encoded, cache);
+  const links = checklist.require('certificates', () => readLinks(encoded, known, trustAnchor));
+  for (const [check, rule] of PATH_RULES) {
+    checklist.judge(check, () => {
+      for (const link of links) rule(link, now);
+    });
+  }
+  return { document, links, known, pending: pendingSignatures(message, links, known.length), now };
 }
 
 /** Step 3: throws for the first signature, from the root down, that does not hold. */
@@ -175,22 +132,13 @@ export function checkSignatures(
   holds: readonly boolean[],
   checklist: Checklist,
 ): void {
-  const failed = pending.find((_, index) => holds[index] !== true);
+  const own = pending.length - 1;
+  const failed = pending.findIndex((_, index) => holds[index] !== true);
   checklist.judge('certificate-signatures', () => {
-    if (failed?.check !== 'certificate-signatures') return;
-    refuse('PATH_SIGNATURE', failed.path, 'a signature by the key of the certificate above');
+    const { path } = pending[failed] ?? {};
+    if (path && failed < own) refuse('PATH_SIGNATURE', path, 'a signature by the key of the certificate above');
   });
   checklist.judge('signature', () => {
-    if (holds[pending.length - 1] === true) return;
-    refuse('SIGNATURE', '$.signature', 'a signature by the key of the leaf certificate');
+    if (holds[own] !== true) refuse('SIGNATURE', '$.signature', 'a signature by the key of the leaf certificate');
   });
-}
-
-/** Step 4: what the caller asked for. */
-export function conclude(
-  { document, links, now }: PreparedVerification,
-  policy: CompiledPolicy,
-  options: { checklist: Checklist; digests: PolicyDigests },
-): PolicyFindings {
-  return judge({ document, links, now }, policy, options);
 }

@@ -1,10 +1,9 @@
 import type { ChainCertificate } from './certificate-path.ts';
 import type { CheckName } from './checks.ts';
-import type { CompiledPolicy } from './compiled-policy.ts';
 import type { AttestationDocument } from './document.ts';
-import type { PolicyFindings } from './policy-checks.ts';
-import { regionOf } from './policy-checks.ts';
-import type { PreparedVerification } from './verification.ts';
+import type { Evidence } from './policy-checks.ts';
+import { isDebugMode, matchingImage, regionOf } from './policy-checks.ts';
+import { AWS_ROOT } from './trust-anchor.ts';
 
 /** A document that was decoded and nothing else: whoever sent it may have made it up. */
 export interface UnverifiedAttestationDocument extends AttestationDocument {
@@ -54,21 +53,23 @@ const INSTANCE_ID = /^(i-[0-9a-f]+)-(?:enc|tpm)[0-9a-f]+$/;
 /** The frozen fields of a verified document, whatever the evaluation time. */
 export function describeVerified<Trust extends 'verified' | 'archived'>(
   trust: Trust,
-  { document, links, now }: PreparedVerification,
-  { policy, findings, checks }: { policy: CompiledPolicy; findings: PolicyFindings; checks: readonly CheckName[] },
+  { document, links, now, policy }: Evidence,
+  checks: readonly CheckName[],
 ): TrustedFields & { readonly trust: Trust } {
-  const { debugMode, image } = findings;
+  const { images = [], id = null, trustAnchor } = policy;
+  const debugMode = isDebugMode(document);
+  const image = debugMode ? undefined : matchingImage(images, document);
   return Object.freeze({
     ...document,
     trust,
     verifiedAt: now,
     debugMode,
-    image: image && Object.freeze({ index: image.index, name: image.name }),
+    image: image ? Object.freeze({ index: images.indexOf(image), name: image.name ?? null }) : null,
     instanceId: document.moduleId.match(INSTANCE_ID)?.[1] ?? null,
     region: regionOf(links),
     chain: Object.freeze(links.map(({ own }) => own.description)),
-    policyId: policy.id,
-    isCustomTrustAnchor: policy.isCustomTrustAnchor,
-    checks: Object.freeze([...checks]),
+    policyId: id,
+    isCustomTrustAnchor: trustAnchor !== AWS_ROOT,
+    checks: Object.freeze(checks),
   });
 }

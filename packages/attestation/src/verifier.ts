@@ -2,8 +2,8 @@ import { compileArchivePolicy, compilePolicy, readEvaluationTime, withNonce } fr
 import type { NitroCrypto, SyncNitroCrypto } from './crypto.ts';
 import { LinkCache } from './link-cache.ts';
 import type { ArchivePolicy, VerifierPolicy } from './policy.ts';
+import type { VerificationRequest } from './verification.ts';
 import type { ArchivedAttestationDocument, VerifiedAttestationDocument } from './verified-document.ts';
-import type { VerificationRequest } from './verify.ts';
 import { verify, verifySync } from './verify.ts';
 
 /** Options of one verification. */
@@ -54,8 +54,9 @@ export function createRequests({
   const cache = new LinkCache(cacheSize);
   return (input: Uint8Array, { nonce, now }: VerifierCallOptions = {}): VerificationRequest => ({
     input,
-    time: { at: readEvaluationTime(now) },
-    trust: { policy: withNonce(compiled, nonce), cache },
+    now: readEvaluationTime(now),
+    policy: withNonce(compiled, nonce),
+    cache,
   });
 }
 
@@ -84,7 +85,7 @@ export function syncVerifierOver(
 
 /** The request of an archived document, at its own timestamp. */
 export function archiveRequest(input: Uint8Array, policy: ArchivePolicy): VerificationRequest {
-  return { input, time: { at: 'timestamp' }, trust: { policy: compileArchivePolicy(policy), cache: new LinkCache(0) } };
+  return { input, now: undefined, policy: compileArchivePolicy(policy), cache: new LinkCache(0) };
 }
 
 /** Verifies a document at its own timestamp. */

@@ -27,7 +27,7 @@ interface Signed {
 async function isAccepted(crypto: NitroCrypto, { point, message, signature }: Signed): Promise<boolean> {
   if (!isUncompressedPoint(point) || !isOnCurve(point)) return false;
   if (signature.length !== P384_SIGNATURE_BYTES || !isSignatureInRange(signature)) return false;
-  return crypto.verify(await crypto.importP384(point), message, signature);
+  return crypto.verify(point, message, signature);
 }
 
 const ORDER = p384.Point.Fn.ORDER;

@@ -20,5 +20,5 @@ export type { DerBitString, DerElement, DerErrorCode } from './der.ts';
 export { DER_TAG, DerError, DerReader } from './der.ts';
 export type { NameAttribute } from './distinguished-name.ts';
 export { decodeDistinguishedName } from './distinguished-name.ts';
-export type { ErrorDetails } from './error.ts';
-export { explain, NitroEnclavesError } from './error.ts';
+export type { ErrorDetails, Refuse } from './error.ts';
+export { explain, NitroEnclavesError, refuseWith } from './error.ts';
