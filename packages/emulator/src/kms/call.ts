@@ -6,8 +6,7 @@ import type { KeyRing, KmsAlias, KmsKey } from './key-ring.ts';
 import type { Decision } from './policy/evaluate.ts';
 import type { ContextEntries } from './policy/request-context.ts';
 import { createContext, encryptionContextEntries, keyEntries, recipientEntries } from './policy/request-context.ts';
-import type { DocumentGate, Recipient } from './recipient/document.ts';
-import { admitRecipient } from './recipient/document.ts';
+import type { Recipient, RecipientGate } from './recipient/document.ts';
 import { KmsServiceError, validationError } from './service-error.ts';
 
 /** The member `Recipient` of a request. */
@@ -34,7 +33,7 @@ export interface CallTrace {
 /** Everything that operations need of the KMS that they run in. */
 export interface CallEnvironment {
   readonly keys: KeyRing;
-  readonly gate: DocumentGate;
+  readonly gate: RecipientGate;
   readonly caller: Caller;
   /** In ms since the epoch. */
   readonly now: number;
@@ -50,7 +49,7 @@ export class KmsCall {
   /** The global condition keys of the request. */
   readonly entries: ContextEntries;
   readonly trace: CallTrace = { keys: [], decisions: [], warnings: [], recipient: null };
-  readonly #gate: DocumentGate;
+  readonly #gate: RecipientGate;
 
   constructor({ keys, gate, caller, now, entries }: CallEnvironment) {
     this.keys = keys;
@@ -67,7 +66,7 @@ export class KmsCall {
     if (document === undefined || algorithm === undefined) {
       throw validationError('Recipient must have AttestationDocument and KeyEncryptionAlgorithm');
     }
-    this.trace.recipient = await admitRecipient(this.#gate, document);
+    this.trace.recipient = await this.#gate(document);
     return this.trace.recipient;
   }
 

@@ -13,7 +13,7 @@ import type { InitialKey } from './initial-keys.ts';
 import { ensureInitialKeys } from './initial-keys.ts';
 import { KeyRing } from './key-ring.ts';
 import type { AttestationRule } from './recipient/document.ts';
-import { createDocumentGate, unsignedDocumentsAllowed } from './recipient/document.ts';
+import { createRecipientGate, unsignedDocumentsAllowed } from './recipient/document.ts';
 import type { EnvelopeForm } from './recipient/envelope.ts';
 import { createFront } from './server.ts';
 import { KmsService } from './service.ts';
@@ -168,7 +168,7 @@ async function start(
 ): Promise<{ server: Server; kms: Omit<EmulatedKms, 'close' | typeof Symbol.asyncDispose> }> {
   const place = placeOf(options);
   const { clock = Date.now, attestation, audit = () => {} } = options;
-  const gate = createDocumentGate(attestation, clock);
+  const gate = createRecipientGate(attestation, clock);
   settle(store, place);
   const keys = new KeyRing(place, store, clock);
   const { book, first } = createBook(place, options);

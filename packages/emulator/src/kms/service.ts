@@ -13,7 +13,7 @@ import { OPERATIONS } from './operations/index.ts';
 import type { Answer, Operation } from './operations/operation.ts';
 import type { ContextEntries } from './policy/request-context.ts';
 import { circumstanceEntries } from './policy/request-context.ts';
-import type { DocumentGate } from './recipient/document.ts';
+import type { RecipientGate } from './recipient/document.ts';
 import type { EnvelopeForm } from './recipient/envelope.ts';
 import { KmsServiceError } from './service-error.ts';
 import type { WireRequest } from './sigv4.ts';
@@ -23,7 +23,7 @@ export interface ServiceParts {
   readonly place: KmsPlace;
   readonly keys: KeyRing;
   readonly credentials: CredentialBook;
-  readonly gate: DocumentGate;
+  readonly gate: RecipientGate;
   /** In ms since the epoch. */
   readonly clock: () => number;
   readonly envelope: EnvelopeForm;

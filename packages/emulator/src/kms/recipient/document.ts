@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { createPublicKey } from 'node:crypto';
-import type { Pcrs } from '@nitro-enclaves/attestation';
+import type { Pcrs, VerifiedAttestationDocument } from '@nitro-enclaves/attestation';
 import {
   AttestationError,
   allowAnyImage,
@@ -14,6 +14,7 @@ import {
 import { EmulatedKmsError } from '../error.ts';
 import { validationError } from '../service-error.ts';
 import type { EnvelopeRecipient } from './envelope.ts';
+import { digestOf, RecentlyUsed } from './recently-used.ts';
 import { readUnsignedDocument } from './unsigned-document.ts';
 
 /**
@@ -50,12 +51,16 @@ export interface Recipient extends EnvelopeRecipient {
   readonly document: DocumentClaims;
 }
 
-/** Judges documents: gives what they claim, or refuses them. */
-export type DocumentGate = (document: Uint8Array) => Promise<DocumentClaims>;
+/** Judges documents: gives the recipients that they name, or refuses them with a `ValidationException`. */
+export type RecipientGate = (document: Uint8Array) => Promise<Recipient>;
+
+type DocumentGate = (document: Uint8Array) => Promise<DocumentClaims>;
 
 const MAX_AGE_MS = 5 * 60_000;
 /** How far ahead of the server's clock a document may be. */
 const CLOCK_SKEW_MS = 60_000;
+/** Most documents, and most keys, that are remembered. */
+const MAX_REMEMBERED = 256;
 
 /** AWS publishes no list of reasons; ours tells the developer which check failed. */
 function refuse(reason: string): never {
@@ -80,23 +85,50 @@ function createVerifiers(root: Uint8Array, maxAge: number) {
   };
 }
 
+/** A document that was accepted, and the moments, in ms since the epoch, between which it would be again. */
+interface Acceptance {
+  readonly claims: DocumentClaims;
+  readonly from: number;
+  readonly until: number;
+}
+
+/** All that the verdict on the same bytes depends on is the clock: by certificates, by age and by skew. */
+function acceptanceOf(document: VerifiedAttestationDocument, maxAge: number): Acceptance {
+  const { kind, moduleId, pcrs, publicKey, timestamp, chain } = document;
+  return {
+    claims: { kind, moduleId, pcrs, publicKey },
+    from: Math.max(timestamp - CLOCK_SKEW_MS, ...chain.map(({ notBefore }) => notBefore)),
+    until: Math.min(timestamp + maxAge, ...chain.map(({ notAfter }) => notAfter)),
+  };
+}
+
 function verifyingGate(rule: Extract<AttestationRule, { roots: unknown }>, clock: () => number): DocumentGate {
   const { roots, maxAge = MAX_AGE_MS } = rule;
   if (roots.length === 0)
     throw new EmulatedKmsError('KMS_OPTION', 'expected attestation.roots to hold a root certificate, found none');
   const verifiers = roots.map((root) => ({ root, ...createVerifiers(root, maxAge) }));
-  const now = rule.clock ?? clock;
-  return async (encoded) => {
+  const verify = async (encoded: Uint8Array, now: number): Promise<VerifiedAttestationDocument> => {
     try {
       const { kind, caBundle } = parseAttestationDocument(encoded);
       const [root] = caBundle;
       const verifier =
         verifiers.find((one) => root !== undefined && Buffer.compare(one.root, root) === 0) ?? verifiers[0];
       if (verifier === undefined) return refuse('no root');
-      return await verifier[kind].verify(encoded, { now: now() });
+      return await verifier[kind].verify(encoded, { now });
     } catch (error) {
       return isVerdict(error) ? refuse(`${error.message} (${error.code})`) : Promise.reject(error);
     }
+  };
+  const accepted = new RecentlyUsed<Acceptance>(MAX_REMEMBERED);
+  const readClock = rule.clock ?? clock;
+  return async (encoded) => {
+    const now = readClock();
+    const digest = digestOf(encoded);
+    const known = accepted.get(digest);
+    if (known !== undefined && known.from <= now && now <= known.until) return known.claims;
+    const acceptance = acceptanceOf(await verify(encoded, now), maxAge);
+    accepted.set(digest, acceptance);
+    return acceptance.claims;
   };
 }
 
@@ -110,8 +142,7 @@ function unsignedGate(): DocumentGate {
   };
 }
 
-/** The gate of one KMS. */
-export function createDocumentGate(rule: AttestationRule, clock: () => number): DocumentGate {
+function createDocumentGate(rule: AttestationRule, clock: () => number): DocumentGate {
   return unsignedDocumentsAllowed in rule ? unsignedGate() : verifyingGate(rule, clock);
 }
 
@@ -127,12 +158,19 @@ function readRsaKey(encoded: Uint8Array): KeyObject {
 }
 
 /**
- * Judges the document of a request and takes the key out of it that the answer will be encrypted to.
- * @throws {KmsServiceError} `ValidationException`
+ * The gate of one KMS. It takes the key out of a document that the answer will be encrypted to, and remembers what it has
+ * read: a recipient's key serves many calls, and its document may.
  */
-export async function admitRecipient(gate: DocumentGate, encoded: Uint8Array): Promise<Recipient> {
-  const document = await gate(encoded);
-  const { publicKey } = document;
-  if (publicKey === null) return refuse('expected a public_key, found none');
-  return { document, publicKey: readRsaKey(publicKey), encodedPublicKey: publicKey };
+export function createRecipientGate(rule: AttestationRule, clock: () => number): RecipientGate {
+  const judge = createDocumentGate(rule, clock);
+  const keys = new RecentlyUsed<KeyObject>(MAX_REMEMBERED);
+  return async (encoded) => {
+    const document = await judge(encoded);
+    const { publicKey: encodedPublicKey } = document;
+    if (encodedPublicKey === null) return refuse('expected a public_key, found none');
+    const digest = digestOf(encodedPublicKey);
+    const publicKey = keys.get(digest) ?? readRsaKey(encodedPublicKey);
+    keys.set(digest, publicKey);
+    return { document, publicKey, encodedPublicKey };
+  };
 }
