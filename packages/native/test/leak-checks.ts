@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { closeSocket, openNsmDevice } from '@nitro-enclaves/native';
+import { relayDescriptors } from '@nitro-enclaves/native/relay';
 import { nativeTransport } from '../../vsock/src/native-transport.ts';
 import { unixFamily } from '../../vsock/test/unix-family.ts';
 import type { Check } from './check.ts';
@@ -47,6 +48,11 @@ export async function abandonEverything(fullName: Uint8Array, tell: () => void):
   const server = machine.createServer();
   await server.listen({ port: 1 });
   for (let index = 0; index < 5; index += 1) await machine.connect({ cid: 16, port: 1 });
+  const listening = listenOn(AF_UNIX);
+  for (let index = 0; index < 5; index += 1) {
+    const descriptors = [await connectTo(listening.name), await connectTo(listening.name)] as const;
+    relayDescriptors(...descriptors, { idleTimeout: 60_000 });
+  }
   for (let index = 0; index < 5; index += 1) startConnecting(fullName);
   for (let index = 0; index < 5; index += 1) machine.connect({ cid: 16, port: 1 });
   openNsmDevice('/dev/null')

@@ -10,6 +10,13 @@ export function unixName(label: string = randomUUID()): Uint8Array {
   return name;
 }
 
+/** `struct sockaddr_un` of a path. */
+export function pathName(path: string): Uint8Array {
+  const name = Buffer.from(`__${path}`, 'latin1');
+  name.writeUInt16LE(AF_UNIX, 0);
+  return name;
+}
+
 /** `struct sockaddr_in` of a port of the loopback. */
 export function loopbackName(port: number): Uint8Array {
   const name = Buffer.alloc(16);

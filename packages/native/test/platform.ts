@@ -37,6 +37,7 @@ export async function prepareChecks(prebuilds: string): Promise<{ script: string
     target: 'node20',
     logLevel: 'error',
     alias: {
+      '@nitro-enclaves/native/relay': join(packages, 'native/src/relay.ts'),
       '@nitro-enclaves/native': join(packages, 'native/src/index.ts'),
       '@nitro-enclaves/vsock': join(packages, 'vsock/src/index.ts'),
     },

@@ -6,6 +6,7 @@ import { nativeTransport } from '../../vsock/src/native-transport.ts';
 import { unixFamily } from '../../vsock/test/unix-family.ts';
 import { CHECKS } from './checks.ts';
 import { abandonEverything } from './leak-checks.ts';
+import { relayAndForget } from './relay-checks.ts';
 
 async function report(name: string, run: () => Promise<void>): Promise<void> {
   try {
@@ -28,5 +29,6 @@ async function main(): Promise<void> {
 }
 
 if (isMainThread) await main();
+else if (workerData.mode === 'relay') await relayAndForget(workerData.name);
 else if (workerData.mode === 'exit') await abandonEverything(workerData.fullName, () => process.exit(0));
 else await abandonEverything(workerData.fullName, () => parentPort?.postMessage('ready'));
