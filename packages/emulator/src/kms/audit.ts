@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { decodeHex } from '@nitro-enclaves/core';
 import type { KmsPlace } from './arn.ts';
 import type { CallTrace } from './call.ts';
 import type { Caller } from './caller.ts';
@@ -29,7 +28,7 @@ export interface AuditedRequest {
 const UNSIGNED_WARNING = 'UNSIGNED ATTESTATION DOCUMENTS ARE ACCEPTED: anybody can claim any measurement';
 
 function base64Of(hex: string | undefined): string | undefined {
-  return hex === undefined ? undefined : Buffer.from(decodeHex(hex)).toString('base64');
+  return hex === undefined ? undefined : Buffer.from(hex, 'hex').toString('base64');
 }
 
 /** The PCRs that CloudTrail logs, by the names that it gives them; all others are left out. */

@@ -167,7 +167,7 @@ async function start(
   store: KmsStore,
 ): Promise<{ server: Server; kms: Omit<EmulatedKms, 'close' | typeof Symbol.asyncDispose> }> {
   const place = placeOf(options);
-  const { clock = Date.now, attestation, audit = () => {} } = options;
+  const { clock = Date.now, attestation, audit } = options;
   const gate = createRecipientGate(attestation, clock);
   settle(store, place);
   const keys = new KeyRing(place, store, clock);

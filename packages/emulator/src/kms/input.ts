@@ -99,8 +99,11 @@ export function blob(bounds: Bounds): Member<Uint8Array | undefined> {
   return {
     read: (value, path, violations) => {
       if (isAbsent(value)) return undefined;
-      if (typeof value !== 'string' || !BASE64.test(value)) return refuseType(path);
-      const bytes = new Uint8Array(Buffer.from(value, 'base64'));
+      if (typeof value !== 'string') return refuseType(path);
+      const decoded = Buffer.from(value, 'base64');
+      // What encodes to the same text was base64: several times as fast as looking at each character.
+      if (decoded.toString('base64') !== value && !BASE64.test(value)) return refuseType(path);
+      const bytes = new Uint8Array(decoded);
       violations.push(...checkLength(bytes.length, bounds, (constraint) => violation(path, constraint)));
       return bytes;
     },

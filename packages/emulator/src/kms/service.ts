@@ -28,7 +28,8 @@ export interface ServiceParts {
   readonly clock: () => number;
   readonly envelope: EnvelopeForm;
   readonly unsignedDocuments: boolean;
-  readonly audit: (line: string) => void;
+  /** Told of each request; without it no record is made. */
+  readonly audit: ((line: string) => void) | undefined;
   /** Told of what a developer should know of a request, such as that its grant tokens are ignored. */
   readonly warn: (warning: string) => void;
 }
@@ -155,6 +156,6 @@ export class KmsService {
 
   #record(draft: AuditDraft): void {
     for (const warning of draft.trace?.warnings ?? []) this.#parts.warn(warning);
-    this.#parts.audit(auditLine(draft));
+    this.#parts.audit?.(auditLine(draft));
   }
 }

@@ -7,14 +7,19 @@ export type ContextEntries = Readonly<Record<string, string | readonly string[] 
 
 /** Merges entries into a context. Names that differ in case only are one key, its values together. */
 export function createContext(...parts: readonly ContextEntries[]): ConditionContext {
-  const context = new Map<string, string[]>();
-  for (const [name, value] of parts.flatMap((part) => Object.entries(part))) {
-    const values = typeof value === 'string' ? [value] : (value ?? []);
-    if (values.length === 0) continue;
-    const key = name.toLowerCase();
-    context.set(key, [...(context.get(key) ?? []), ...values]);
+  const context = new Map<string, readonly string[]>();
+  for (const part of parts) {
+    for (const [name, value] of Object.entries(part)) {
+      const values = typeof value === 'string' ? [value] : (value ?? []);
+      if (values.length > 0) addValues(context, name.toLowerCase(), values);
+    }
   }
   return context;
+}
+
+function addValues(context: Map<string, readonly string[]>, key: string, values: readonly string[]): void {
+  const known = context.get(key);
+  context.set(key, known === undefined ? values : [...known, ...values]);
 }
 
 /** Circumstances of a request that do not depend on its operation. */
