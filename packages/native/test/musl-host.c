@@ -1,6 +1,6 @@
 /*
- * Just enough of Node-API to run the addon on musl, of which there is no Node here: loads it, connects two Unix sockets
- * through its epoll thread, asks a device that is no NSM, stops it as Node does, and says "ok".
+ * Just enough of Node-API to run the addons on musl, of which there is no Node here. Loads one and stops it as Node does:
+ * connects two Unix sockets through its epoll thread and asks a device that is no NSM, or has it relay; says "ok".
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ struct napi_value__ {
 
 struct napi_callback_info__ {
 	size_t count;
-	napi_value values[4];
+	napi_value values[5];
 };
 
 struct method {
@@ -217,21 +217,27 @@ static napi_value bytes_value(const void *bytes, size_t length)
 	return made;
 }
 
-int main(int count, char **arguments)
+static int has_method(const char *name)
 {
-	void *addon = count > 1 ? dlopen(arguments[1], RTLD_NOW) : NULL;
-	napi_value (*init)(napi_env, napi_value);
+	for (size_t index = 0; index < method_count; index++)
+		if (strcmp(methods[index].name, name) == 0)
+			return 1;
+	return 0;
+}
+
+static void run_hooks(void)
+{
+	while (hook_count > 0) {
+		hook_count--;
+		hooks[hook_count].run(hooks[hook_count].argument);
+	}
+}
+
+static void use_sockets_and_nsm(void)
+{
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	napi_value name, path = value(TEXT, 0);
 	int64_t listener, client, listening, connecting, device, refused = 0, accepted = 0, connected = 0;
-
-	if (addon == NULL)
-		printf("%s\n", dlerror());
-	expect(addon != NULL, "the addon loads");
-	init = (napi_value(*)(napi_env, napi_value))dlsym(addon, "napi_register_module_v1");
-	expect(init != NULL, "it is an addon");
-	init((napi_env)1, value(TRUTH, 0));
-	expect(call("start", 1, value(TRUTH, 1)) == 0, "the epoll thread starts");
 
 	snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "musl-host/%d", (int)getpid());
 	name = bytes_value(&address, sizeof address);
@@ -257,11 +263,47 @@ int main(int count, char **arguments)
 		await_report();
 	while (reported_id != refused);
 	expect(reported_result == -25, "what is no NSM answers ENOTTY");
-	while (hook_count > 0) {
-		hook_count--;
-		hooks[hook_count].run(hooks[hook_count].argument);
-	}
+	run_hooks();
 	expect(fcntl(listener, F_GETFD) == -1, "the listener is closed at the end");
+}
+
+static void use_relay(void)
+{
+	int first[2], second[2];
+	char received[4];
+	int64_t joined;
+
+	expect(socketpair(AF_UNIX, SOCK_STREAM, 0, first) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, second) == 0,
+	       "there are sockets");
+	joined = call("join", 5, value(NUMBER, first[1]), value(NUMBER, second[1]), value(NUMBER, 0), bytes_value("a", 1),
+		      bytes_value("", 0));
+	expect(joined > 0, "two sockets are joined");
+	expect(write(first[0], "b", 1) == 1, "one side is written to");
+	expect(read(second[0], received, 1) == 1 && received[0] == 'a', "what was given arrives first");
+	expect(read(second[0], received, 1) == 1 && received[0] == 'b', "what was written arrives");
+	close(first[0]);
+	close(second[0]);
+	await_report();
+	expect(reported_id == joined && reported_result == 1, "the pair is closed");
+	run_hooks();
+}
+
+int main(int count, char **arguments)
+{
+	void *addon = count > 1 ? dlopen(arguments[1], RTLD_NOW) : NULL;
+	napi_value (*init)(napi_env, napi_value);
+
+	if (addon == NULL)
+		printf("%s\n", dlerror());
+	expect(addon != NULL, "the addon loads");
+	init = (napi_value(*)(napi_env, napi_value))dlsym(addon, "napi_register_module_v1");
+	expect(init != NULL, "it is an addon");
+	init((napi_env)1, value(TRUTH, 0));
+	expect(call("start", 1, value(TRUTH, 1)) == 0, "the epoll thread starts");
+	if (has_method("join"))
+		use_relay();
+	else
+		use_sockets_and_nsm();
 	printf("ok\n");
 	return 0;
 }

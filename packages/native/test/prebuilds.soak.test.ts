@@ -16,8 +16,13 @@ const COMPILERS = {
 const PROCESSORS = ['linux-x64', 'linux-arm64'] as const;
 const LOADED_WITH_NODE = ['malloc', 'free', 'memcpy', 'memset', 'pthread_create', 'pthread_detach', 'pthread_join'];
 
-function committed(processor: string): string {
-  return join(packageFolder, 'prebuilds', processor, 'nitro-enclaves.node');
+/** Every binary of the package, as its path from a folder of builds. */
+const BUILDS = PROCESSORS.flatMap((processor) =>
+  ['nitro-enclaves.node', 'nitro-enclaves-relay.node'].map((file) => join(processor, file)),
+);
+
+function committed(build: string): string {
+  return join(packageFolder, 'prebuilds', build);
 }
 
 async function sha256(path: string): Promise<string> {
@@ -50,14 +55,11 @@ describe.runIf(process.platform === 'linux')('the committed builds', () => {
     }
     const made = await runProgram([process.execPath, join(rootFolder, 'tools/build-native.mjs'), '--out', folder]);
     expect(made.exitCode, made.stderr).toBe(0);
-    for (const processor of PROCESSORS) {
-      const path = join(folder, processor, 'nitro-enclaves.node');
-      expect(await sha256(path), processor).toBe(await sha256(committed(processor)));
-    }
+    for (const build of BUILDS) expect(await sha256(join(folder, build)), build).toBe(await sha256(committed(build)));
   }, 120_000);
 
-  it.each(PROCESSORS)('need no C library of any version: %s', async (processor) => {
-    const { stdout } = await runProgram(['readelf', '--version-info', '--dynamic', '--wide', committed(processor)]);
+  it.each(BUILDS)('need no C library of any version: %s', async (build) => {
+    const { stdout } = await runProgram(['readelf', '--version-info', '--dynamic', '--wide', committed(build)]);
     expect(stdout).toContain('No version information found in this file.');
     expect(stdout).not.toContain('(NEEDED)');
     expect(stdout).toContain('NODELETE');
@@ -65,21 +67,31 @@ describe.runIf(process.platform === 'linux')('the committed builds', () => {
     expect(stdout).not.toContain('TEXTREL');
   });
 
-  it.each(PROCESSORS)('take nothing but Node-API and a handful of unversioned names: %s', async (processor) => {
-    const { stdout } = await runProgram(['readelf', '--dyn-syms', '--wide', committed(processor)]);
+  it.each(BUILDS)('take nothing but Node-API and a handful of unversioned names: %s', async (build) => {
+    const { stdout } = await runProgram(['readelf', '--dyn-syms', '--wide', committed(build)]);
     const wanted = [...stdout.matchAll(/ UND (\S+)/g)].map(([, name]) => name ?? '');
     expect(wanted).toContain('napi_create_threadsafe_function');
     expect(wanted.filter((name) => !name.startsWith('napi_') && !LOADED_WITH_NODE.includes(name))).toEqual([]);
   });
 
-  it.each(PROCESSORS)('have a stack that is never executed: %s', async (processor) => {
-    const { stdout } = await runProgram(['readelf', '--program-headers', '--wide', committed(processor)]);
+  it.each(PROCESSORS)('keep the relay out of what enclaves load: %s', async (processor) => {
+    const marks = ['vsock-epoll', 'relay-epoll'];
+    const found = async (file: string) => {
+      const content = await readFile(committed(join(processor, file)), 'latin1');
+      return marks.filter((mark) => content.includes(mark));
+    };
+    expect(await found('nitro-enclaves.node')).toEqual(['vsock-epoll']);
+    expect(await found('nitro-enclaves-relay.node')).toEqual(['relay-epoll']);
+  });
+
+  it.each(BUILDS)('have a stack that is never executed: %s', async (build) => {
+    const { stdout } = await runProgram(['readelf', '--program-headers', '--wide', committed(build)]);
     expect(stdout).toMatch(/GNU_STACK .* RW /);
     expect(stdout).not.toMatch(/LOAD .* RWE /);
     expect(stdout).toContain('GNU_RELRO');
   });
 
-  it.runIf(process.arch === 'x64')('run on musl: connections, threads and the NSM ioctl', async () => {
+  it.runIf(process.arch === 'x64')('run on musl: connections, threads, the NSM ioctl and the relay', async () => {
     const { include_dir: headers } = createRequire(import.meta.url)('node-api-headers');
     const host = join(folder, 'musl-host');
     const source = join(packageFolder, 'test/musl-host.c');
@@ -95,7 +107,9 @@ describe.runIf(process.platform === 'linux')('the committed builds', () => {
     ]);
     expect(compiled.exitCode, compiled.stderr).toBe(0);
     expect((await runProgram(['readelf', '--program-headers', host])).stdout).toContain('ld-musl');
-    const { exitCode, stdout } = await runProgram([host, committed('linux-x64')]);
-    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'ok\n' });
+    for (const build of BUILDS.filter((name) => name.startsWith('linux-x64'))) {
+      const { exitCode, stdout } = await runProgram([host, committed(build)]);
+      expect({ build, exitCode, stdout }).toEqual({ build, exitCode: 0, stdout: 'ok\n' });
+    }
   });
 });

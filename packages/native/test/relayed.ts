@@ -36,10 +36,7 @@ async function connectEnd(listening: Listening, family: number): Promise<{ end: 
 }
 
 /** Two connections, of which the relay has the accepted ends. */
-export async function openRelayed(
-  family: number,
-  options: Partial<RelayDescriptorsOptions> = {},
-): Promise<Relayed> {
+export async function openRelayed(family: number, options: Partial<RelayDescriptorsOptions> = {}): Promise<Relayed> {
   const folder = await mkdtemp(join(tmpdir(), 'relayed-'));
   const listening = listenOn(family, family === AF_INET ? {} : { name: pathName(join(folder, 'socket')) });
   const first = await connectEnd(listening, family);
