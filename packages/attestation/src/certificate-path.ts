@@ -1,8 +1,8 @@
-import type { BasicConstraints, Certificate, KeyUsage, NameAttribute } from '@nitro-enclaves/core';
+import type { BasicConstraints, Certificate, KeyUsage } from '@nitro-enclaves/core';
 import {
   authorityKeyIdentifier,
   basicConstraints,
-  bytesEqual,
+  constantTimeEqual,
   decodeDistinguishedName,
   decodeEcdsaSignature,
   EXTENSION,
@@ -29,19 +29,6 @@ export interface ChainCertificate {
   readonly notAfter: number;
 }
 
-function describe(
-  { issuer, serialNumber, notBefore, notAfter }: Certificate,
-  subject: readonly NameAttribute[],
-): ChainCertificate {
-  return Object.freeze({
-    subject: subject.map(({ type, value }) => `${type}=${value}`).join(', '),
-    issuer: encodeHex(issuer),
-    serialNumber,
-    notBefore,
-    notAfter,
-  });
-}
-
 /** A certificate of a path with what the checks read in it; made once for each certificate. */
 export interface PathCertificate {
   readonly certificate: Certificate;
@@ -66,12 +53,12 @@ const P384_KEY_ALGORITHM = Uint8Array.of(
 );
 
 /** Extensions that the checks below act on. Any other one that is critical is refused. */
-const UNDERSTOOD: ReadonlySet<string> = new Set([
+const UNDERSTOOD: readonly string[] = [
   EXTENSION.BASIC_CONSTRAINTS,
   EXTENSION.KEY_USAGE,
   EXTENSION.SUBJECT_KEY_IDENTIFIER,
   EXTENSION.AUTHORITY_KEY_IDENTIFIER,
-]);
+];
 
 /** The latest moment that a Date can hold, in ms since the epoch. */
 export const LAST_MOMENT = 8.64e15;
@@ -79,16 +66,16 @@ export const LAST_MOMENT = 8.64e15;
 /** Another algorithm, or a parameter, is a weaker signature, or a second encoding of the same certificate. */
 function checkSignatureAlgorithm({ signatureAlgorithm: { algorithm, parameters } }: Certificate, path: string): void {
   if (algorithm === ECDSA_WITH_SHA384 && parameters === undefined) return;
-  refuse('PATH_SIGNATURE_ALGORITHM', path, 'ecdsa-with-SHA384 without parameters', algorithm);
+  refuse('PATH_SIGNATURE_ALGORITHM', path, 'ecdsa-with-SHA384', algorithm);
 }
 
 /** A point off the curve is in a smaller group, whose signatures can be forged. */
 function checkPublicKey({ publicKeyAlgorithm: { algorithm, encoded }, publicKey }: Certificate, path: string): void {
-  if (!bytesEqual(encoded, P384_KEY_ALGORITHM)) {
-    refuse('PATH_KEY_ALGORITHM', path, 'a key on secp384r1', algorithm);
+  if (!constantTimeEqual(encoded, P384_KEY_ALGORITHM)) {
+    refuse('PATH_KEY_ALGORITHM', path, 'secp384r1', algorithm);
   }
-  if (!isUncompressedPoint(publicKey)) refuse('PATH_KEY_POINT', path, 'an uncompressed point as key');
-  if (!isOnCurve(publicKey)) refuse('PATH_KEY_NOT_ON_CURVE', path, 'a point of the curve as key');
+  if (!isUncompressedPoint(publicKey)) refuse('PATH_KEY_POINT', path, 'an uncompressed point');
+  if (!isOnCurve(publicKey)) refuse('PATH_KEY_NOT_ON_CURVE', path, 'a point on the curve');
 }
 
 /** Parses one certificate and checks what can be told from it alone. */
@@ -107,7 +94,13 @@ export function readPathCertificate(encoded: Uint8Array, path: string): PathCert
       subjectKeyIdentifier: subjectKeyIdentifier(certificate),
       authorityKeyIdentifier: authorityKeyIdentifier(certificate),
       commonName: subject.find(({ type }) => type === 'CN')?.value,
-      description: describe(certificate, subject),
+      description: Object.freeze({
+        subject: subject.map(({ type, value }) => `${type}=${value}`).join(', '),
+        issuer: encodeHex(certificate.issuer),
+        serialNumber: certificate.serialNumber,
+        notBefore: certificate.notBefore,
+        notAfter: certificate.notAfter,
+      }),
       signature,
     };
   });
@@ -122,18 +115,20 @@ export interface PathLink {
   readonly issuer: PathCertificate | undefined;
   /** Authorities that follow below it; -1 for the leaf. */
   readonly authoritiesBelow: number;
+  /** Its name in the cache of verified links; `undefined` when its signature is still to be verified. */
+  readonly id: number | undefined;
 }
 
 /** RFC 5280 §6.1.3 (a)(4), names as bytes; key identifiers where both sides have one (leaves and some authorities have none). */
 function checkIssuer({ own, issuer, path }: PathLink): void {
   if (issuer === undefined) return;
-  if (!bytesEqual(own.certificate.issuer, issuer.certificate.subject)) {
-    refuse('PATH_ISSUER', path, 'the subject of the certificate above as issuer');
+  if (!constantTimeEqual(own.certificate.issuer, issuer.certificate.subject)) {
+    refuse('PATH_ISSUER', path, 'that of the certificate above');
   }
   const expected = issuer.subjectKeyIdentifier;
   const found = own.authorityKeyIdentifier;
-  if (expected && found && !bytesEqual(expected, found)) {
-    refuse('PATH_KEY_IDENTIFIER', path, 'the key identifier of the certificate above');
+  if (expected && found && !constantTimeEqual(expected, found)) {
+    refuse('PATH_KEY_IDENTIFIER', path, 'that of the certificate above');
   }
 }
 
@@ -148,7 +143,7 @@ function checkConstraints({ own: { constraints }, authoritiesBelow, path }: Path
   if (!critical) refuse('PATH_BASIC_CONSTRAINTS', path, 'critical basicConstraints');
   if (!isCa) refuse('PATH_NOT_CA', path, 'CA:TRUE', 'CA:FALSE');
   if (pathLength !== undefined && authoritiesBelow > pathLength) {
-    refuse('PATH_LENGTH', path, `at most ${pathLength} authorities below`, authoritiesBelow);
+    refuse('PATH_LENGTH', path, `at most ${pathLength} authorities`, authoritiesBelow);
   }
 }
 
@@ -158,22 +153,22 @@ function checkKeyUsage({ own: { keyUsage }, authoritiesBelow, path }: PathLink):
   const isLeaf = authoritiesBelow < 0;
   const isAuthority = keyUsage.has('keyCertSign');
   if (isLeaf ? keyUsage.has('digitalSignature') && !isAuthority && !keyUsage.has('cRLSign') : isAuthority) return;
-  const expected = isLeaf ? 'digitalSignature, no keyCertSign, no cRLSign' : 'keyCertSign';
+  const expected = isLeaf ? 'digitalSignature alone' : 'keyCertSign';
   refuse('PATH_KEY_USAGE', path, expected, [...keyUsage]);
 }
 
 /** RFC 5280 §4.2: "critical" means that a reader who does not understand it must refuse. */
 function checkCriticalExtensions({ own, path }: PathLink): void {
   for (const [identifier, { critical }] of own.certificate.extensions) {
-    if (critical && !UNDERSTOOD.has(identifier)) {
-      refuse('PATH_CRITICAL_EXTENSION', path, 'no critical extension that is unknown here', identifier);
+    if (critical && !UNDERSTOOD.includes(identifier)) {
+      refuse('PATH_CRITICAL_EXTENSION', path, 'no unknown critical extension', identifier);
     }
   }
 }
 
 /** A moment for people; a document's own timestamp may lie beyond what a Date can hold. */
 function formatMoment(time: number): string {
-  return time <= LAST_MOMENT ? new Date(time).toISOString() : `${time} ms`;
+  return new Date(time).toJSON() ?? `${time} ms`;
 }
 
 /**
@@ -183,10 +178,10 @@ function formatMoment(time: number): string {
 function checkValidity({ own: { certificate }, path }: PathLink, now: number): void {
   const { notBefore, notAfter } = certificate;
   if (now < notBefore) {
-    refuse('PATH_NOT_YET_VALID', path, `${formatMoment(notBefore)} or later (check the clock)`, formatMoment(now));
+    refuse('PATH_NOT_YET_VALID', path, `${formatMoment(notBefore)} or later: check the clock`, formatMoment(now));
   }
   if (now > notAfter) {
-    refuse('PATH_EXPIRED', path, `${formatMoment(notAfter)} or earlier (ask for a new document)`, formatMoment(now));
+    refuse('PATH_EXPIRED', path, `${formatMoment(notAfter)} or earlier: ask for a new document`, formatMoment(now));
   }
 }
 

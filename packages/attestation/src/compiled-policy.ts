@@ -81,7 +81,7 @@ function readTrustAnchor(value: unknown, path: string): PathCertificate {
   try {
     return readPathCertificate(value as Uint8Array, path);
   } catch (cause) {
-    return refusePolicy('POLICY_TRUST_ANCHOR', path, 'a P-384 certificate in DER', undefined, { cause, path });
+    return refusePolicy('POLICY_TRUST_ANCHOR', path, 'a P-384 certificate', undefined, { cause, path });
   }
 }
 
@@ -91,7 +91,7 @@ const readAgeFreshness = optionsOf({ maxAge: readDuration, clockSkew: readDurati
 const readFreshness = (value: unknown, path: string) => {
   if (value === 'nonce') return value;
   if (isRecord(value)) return 'nonce' in value ? readNonceFreshness(value, path) : readAgeFreshness(value, path);
-  const expected = '{ nonce } or { maxAge, clockSkew }: without one, an old document can be replayed';
+  const expected = '{ nonce } or { maxAge, clockSkew }: else old documents can be replayed';
   return refusePolicy('POLICY_FRESHNESS_MISSING', path, expected);
 };
 
@@ -100,12 +100,12 @@ const OPTIONS = {
   kind: expecting<DocumentKind>('enclave or nitrotpm', (value) => value === 'enclave' || value === 'nitrotpm'),
   images: listOf(
     optionsOf({ pcrs: readImagePcrs }, { name: readText }),
-    expecting('at least one image: name the PCRs of the releases that you trust', isFilledList, 'POLICY_IMAGE_MISSING'),
+    expecting('at least one, with the PCRs of a release that you trust', isFilledList, 'POLICY_IMAGE_MISSING'),
   ),
   pcrs: readPcrs,
   roleArn: readText,
   instanceId: readText,
-  regions: listOf(readText, expecting('at least one region', isFilledList)),
+  regions: listOf(readText, expecting('at least one', isFilledList)),
   allPcrsLocked: readFlag,
   publicKey: readBytes,
   userData: readBytes,
@@ -136,7 +136,7 @@ function expectRule<T>(
 }
 
 function expectObject(policy: unknown): void {
-  const expected = 'an object that names an image and a freshness rule';
+  const expected = 'an object';
   if (!isRecord(policy)) refusePolicy('POLICY_NOT_AN_OBJECT', 'policy', expected);
 }
 

@@ -1,5 +1,6 @@
 import type { CborMap, CborValue } from '@nitro-enclaves/core';
 import { encodeHex } from '@nitro-enclaves/core';
+import type { AttestationErrorCode } from './error.ts';
 import { refuse } from './error.ts';
 
 /** What issued a document: an enclave's NSM (`pcrs`) or an EC2 instance's NitroTPM (`nitrotpm_pcrs`). */
@@ -49,96 +50,34 @@ const MAX_CABUNDLE = 8;
  */
 const MAX_FIELD_BYTES = 1024;
 
-const KNOWN_FIELDS: ReadonlySet<string> = new Set([
-  'module_id',
-  'digest',
-  'timestamp',
-  'pcrs',
-  'nitrotpm_pcrs',
-  'certificate',
-  'cabundle',
-  'public_key',
-  'user_data',
-  'nonce',
-]);
-
-const TYPE_NAMES: readonly [(value: unknown) => boolean, string][] = [
-  [(value) => value instanceof Uint8Array, 'bytes'],
-  [(value) => value instanceof Map, 'map'],
-  [Array.isArray, 'array'],
-  [(value) => value === null, 'null'],
-];
-
 /** The name of a value's type, for refusals. */
 export function typeName(value: CborValue): string {
-  return TYPE_NAMES.find(([matches]) => matches(value))?.[1] ?? typeof value;
+  if (value instanceof Uint8Array) return 'bytes';
+  return value === null ? 'null' : (value?.constructor.name ?? 'nothing');
 }
 
 function refuseType(path: string, expected: string, value: CborValue): never {
-  refuse('FIELD_TYPE', path, expected, typeName(value));
+  return refuse('FIELD_TYPE', path, expected, typeName(value));
 }
 
-/** §3.2.2.1. A field that is left out must not be taken for one that is empty. */
-function mandatory(payload: CborMap, name: string): CborValue {
-  if (!payload.has(name)) refuse('FIELD_MISSING', `$.${name}`, 'a field');
-  return payload.get(name);
+/** §3.2.2.2. Bounded, so that nothing can be grown into work for those who look at it later. */
+function expectCount(
+  code: AttestationErrorCode,
+  path: string,
+  [least, most]: readonly [number, number],
+  count: number,
+): void {
+  if (count < least || count > most) refuse(code, path, `${least} to ${most}`, count);
 }
 
-/** §3.2.2.2. Compared with nothing, but shown and logged: never nobody's. */
-function readModuleId(payload: CborMap): string {
-  const path = '$.module_id';
-  const moduleId = mandatory(payload, 'module_id');
-  if (typeof moduleId !== 'string') refuseType(path, 'text', moduleId);
-  if (moduleId === '') refuse('FIELD_MODULE_ID_EMPTY', path, 'text that is not empty');
-  return moduleId;
+function readText(value: CborValue, path: string): string {
+  return typeof value === 'string' ? value : refuseType(path, 'text', value);
 }
 
-/** §3.2.2.2. Another hash function would give other registers, of other lengths, that match other values. */
-function readDigest(payload: CborMap): 'SHA384' {
-  const path = '$.digest';
-  const digest = mandatory(payload, 'digest');
-  if (typeof digest !== 'string') refuseType(path, 'text', digest);
-  if (digest !== 'SHA384') refuse('FIELD_DIGEST', path, 'SHA384', JSON.stringify(digest.slice(0, 16)));
-  return digest;
-}
-
-/** §3.2.2.2. In ms and whole; what is beyond 2^53 was refused before: rounded, it would be another moment. */
-function readTimestamp(payload: CborMap): number {
-  const path = '$.timestamp';
-  const timestamp = mandatory(payload, 'timestamp');
-  if (typeof timestamp !== 'number') refuseType(path, 'an integer', timestamp);
-  if (timestamp <= 0) refuse('FIELD_TIMESTAMP', path, 'more than 0 ms', timestamp);
-  return timestamp;
-}
-
-/** §3.2.2.2. A register beyond the 32, or of another length, would be compared with nothing, or be cut. */
-function readPcr(index: number | string, value: CborValue, path: string): string {
-  if (typeof index !== 'number' || index < 0 || index >= PCR_COUNT) {
-    refuse('FIELD_PCR_INDEX', path, 'indexes from 0 to 31', typeof index === 'number' ? index : 'text');
-  }
-  const place = `${path}[${index}]`;
-  if (!(value instanceof Uint8Array)) refuseType(place, 'bytes', value);
-  if (value.length !== PCR_BYTES) refuse('FIELD_PCR_LENGTH', place, `${PCR_BYTES} bytes`, value.length);
-  return encodeHex(value);
-}
-
-/** Never "16 PCRs": genuine documents list 16, 17, 24 and 32, whatever was locked. */
-function readPcrs(payload: CborMap, name: string): Pcrs {
-  const path = `$.${name}`;
-  const values = mandatory(payload, name);
-  if (!(values instanceof Map)) refuseType(path, 'a map', values);
-  if (values.size < 1 || values.size > PCR_COUNT) refuse('FIELD_PCRS_COUNT', path, '1 to 32 PCRs', values.size);
-  const pcrs: Record<number, string> = Object.create(null);
-  for (const [index, value] of values) pcrs[Number(index)] = readPcr(index, value, path);
-  return Object.freeze(pcrs);
-}
-
-/** §3.2.2.2. Bounded, so that no field can be grown into work for those who read it later. */
-function readBytes(value: CborValue, path: string, minLength: number): Uint8Array {
-  if (!(value instanceof Uint8Array)) refuseType(path, 'bytes', value);
-  if (value.length < minLength || value.length > MAX_FIELD_BYTES) {
-    refuse('FIELD_LENGTH', path, `${minLength} to ${MAX_FIELD_BYTES} bytes`, value.length);
-  }
+/** A copy: what the caller writes into a result changes nothing that was verified. */
+function readBytes(value: CborValue, path: string, least: number): Uint8Array {
+  if (!(value instanceof Uint8Array)) return refuseType(path, 'bytes', value);
+  expectCount('FIELD_LENGTH', path, [least, MAX_FIELD_BYTES], value.length);
   return value.slice();
 }
 
@@ -146,56 +85,91 @@ function readCertificate(value: CborValue, path: string): Uint8Array {
   return readBytes(value, path, 1);
 }
 
-/** §3.2.2.2. Each certificate is a signature to verify: a bundle without end would be work without end. */
-function readCaBundle(payload: CborMap): readonly Uint8Array[] {
-  const path = '$.cabundle';
-  const values = mandatory(payload, 'cabundle');
-  if (!Array.isArray(values)) refuseType(path, 'an array', values);
-  if (values.length < 1 || values.length > MAX_CABUNDLE) {
-    refuse('FIELD_CABUNDLE_COUNT', path, `1 to ${MAX_CABUNDLE} certificates`, values.length);
-  }
-  return Object.freeze(values.map((value, index) => readCertificate(value, `${path}[${index}]`)));
-}
-
 /** AWS's text makes the field optional, AWS's NSM sends null: both mean that there is none. */
-function readOptional(payload: CborMap, name: string): Uint8Array | null {
-  const value = payload.get(name);
-  return value === undefined || value === null ? null : readBytes(value, `$.${name}`, 0);
+function readOptional(value: CborValue, path: string): Uint8Array | null {
+  return value === undefined || value === null ? null : readBytes(value, path, 0);
 }
 
-/** The PCRs of the one or the other kind. With both, two readers could each judge by other values. */
-function readKind(payload: CborMap): DocumentKind {
-  if (!payload.has('nitrotpm_pcrs')) return 'enclave';
-  if (!payload.has('pcrs')) return 'nitrotpm';
-  refuse('FIELD_PCRS_AMBIGUOUS', '$', 'pcrs or nitrotpm_pcrs', 'both');
+/** §3.2.2.2. Compared with nothing, but shown and logged: never nobody's. */
+function readModuleId(value: CborValue, path: string): string {
+  return readText(value, path) || refuse('FIELD_MODULE_ID_EMPTY', path, 'text that is not empty');
 }
 
-/** Passed over but shown: AWS may add fields, and a policy may refuse what nobody here understands. */
-function readUnknownFields(payload: CborMap): readonly UnknownField[] {
-  const unknown: UnknownField[] = [];
-  for (const [name, value] of payload) {
-    if (typeof name !== 'string') {
-      refuse('FIELD_NAME_TYPE', '$', 'text as names of fields', name);
-    }
-    if (!KNOWN_FIELDS.has(name)) unknown.push(Object.freeze({ name, value }));
+/** §3.2.2.2. Another hash function would give other registers, of other lengths, that match other values. */
+function readDigest(value: CborValue, path: string): 'SHA384' {
+  const digest = readText(value, path);
+  return digest === 'SHA384' ? digest : refuse('FIELD_DIGEST', path, 'SHA384', JSON.stringify(digest.slice(0, 16)));
+}
+
+/** §3.2.2.2. In ms and whole; what is beyond 2^53 was refused before: rounded, it would be another moment. */
+function readTimestamp(value: CborValue, path: string): number {
+  if (typeof value !== 'number') return refuseType(path, 'an integer', value);
+  return value > 0 ? value : refuse('FIELD_TIMESTAMP', path, 'more than 0 ms', value);
+}
+
+/**
+ * §3.2.2.2. Never "16 PCRs": genuine documents list 16, 17, 24 and 32, whatever was locked. A register beyond the 32, or of
+ * another length, would be compared with nothing, or be cut.
+ */
+function readPcrs(values: CborValue, path: string): Pcrs {
+  if (!(values instanceof Map)) return refuseType(path, 'a map', values);
+  expectCount('FIELD_PCRS_COUNT', path, [1, PCR_COUNT], values.size);
+  const pcrs: Record<number, string> = Object.create(null);
+  for (const [index, value] of values) {
+    if (typeof index !== 'number') return refuse('FIELD_PCR_INDEX', path, 'integers', 'text');
+    expectCount('FIELD_PCR_INDEX', path, [0, PCR_COUNT - 1], index);
+    const place = `${path}[${index}]`;
+    if (!(value instanceof Uint8Array)) return refuseType(place, 'bytes', value);
+    expectCount('FIELD_PCR_LENGTH', place, [PCR_BYTES, PCR_BYTES], value.length);
+    pcrs[index] = encodeHex(value);
   }
-  return Object.freeze(unknown);
+  return Object.freeze(pcrs);
+}
+
+/** §3.2.2.2. Each certificate is a signature to verify: a bundle without end would be work without end. */
+function readCaBundle(values: CborValue, path: string): readonly Uint8Array[] {
+  if (!Array.isArray(values)) return refuseType(path, 'an array', values);
+  expectCount('FIELD_CABUNDLE_COUNT', path, [1, MAX_CABUNDLE], values.length);
+  return Object.freeze(values.map((value, index) => readCertificate(value, `${path}[${index}]`)));
 }
 
 /** Reads the fields of a decoded payload (attestation_process.md §3.2.2, syntactical validation). */
 export function readDocument(payload: CborMap): AttestationDocument {
-  const kind = readKind(payload);
+  const left = new Map(payload);
+  const optional = <T>(name: string, read: (value: CborValue, path: string) => T): T => {
+    const value = left.get(name);
+    left.delete(name);
+    return read(value, `$.${name}`);
+  };
+  /** §3.2.2.1. A field that is left out must not be taken for one that is empty. */
+  const mandatory: typeof optional = (name, read) =>
+    left.has(name) ? optional(name, read) : refuse('FIELD_MISSING', `$.${name}`, 'a field');
+  const kind = left.has('nitrotpm_pcrs') ? 'nitrotpm' : 'enclave';
+  // With both kinds of PCRs, two readers could each judge by other values.
+  if (payload.has('pcrs') && payload.has('nitrotpm_pcrs'))
+    refuse('FIELD_PCRS_AMBIGUOUS', '$', 'pcrs or nitrotpm_pcrs', 'both');
   return {
     kind,
-    moduleId: readModuleId(payload),
-    digest: readDigest(payload),
-    timestamp: readTimestamp(payload),
-    pcrs: readPcrs(payload, kind === 'enclave' ? 'pcrs' : 'nitrotpm_pcrs'),
-    certificate: readCertificate(mandatory(payload, 'certificate'), '$.certificate'),
-    caBundle: readCaBundle(payload),
-    publicKey: readOptional(payload, 'public_key'),
-    userData: readOptional(payload, 'user_data'),
-    nonce: readOptional(payload, 'nonce'),
-    unknownFields: readUnknownFields(payload),
+    moduleId: mandatory('module_id', readModuleId),
+    digest: mandatory('digest', readDigest),
+    timestamp: mandatory('timestamp', readTimestamp),
+    pcrs: mandatory(kind === 'enclave' ? 'pcrs' : 'nitrotpm_pcrs', readPcrs),
+    certificate: mandatory('certificate', readCertificate),
+    caBundle: mandatory('cabundle', readCaBundle),
+    publicKey: optional('public_key', readOptional),
+    userData: optional('user_data', readOptional),
+    nonce: optional('nonce', readOptional),
+    unknownFields: readUnknownFields(left),
   };
+}
+
+/** Passed over but shown: AWS may add fields, and a policy may refuse what nobody here understands. */
+function readUnknownFields(left: CborMap): readonly UnknownField[] {
+  const unknown = Array.from(left, ([name, value]) =>
+    Object.freeze({
+      name: typeof name === 'string' ? name : refuse('FIELD_NAME_TYPE', '$', 'text as names of fields', name),
+      value,
+    }),
+  );
+  return Object.freeze(unknown);
 }

@@ -1,5 +1,5 @@
 import type { CborMap, CoseSign1 } from '@nitro-enclaves/core';
-import { bytesEqual, decodeCbor, decodeCoseSign1 } from '@nitro-enclaves/core';
+import { constantTimeEqual, decodeCbor, decodeCoseSign1 } from '@nitro-enclaves/core';
 import type { Checklist } from './checks.ts';
 import { typeName } from './document.ts';
 import { at, refuse } from './error.ts';
@@ -25,28 +25,21 @@ export interface Envelope {
   readonly payload: CborMap;
 }
 
-/** Says which rule a protected header breaks that is not the one the NSM writes. */
-function refuseProtectedHeader(header: Uint8Array): never {
-  const path = '$.protected';
-  const decoded = at(path, () => decodeCbor(header, LIMITS));
-  const algorithm = decoded instanceof Map ? decoded.get(ALGORITHM) : decoded;
-  if (!(decoded instanceof Map) || algorithm !== ES384) {
-    const found = typeof algorithm === 'number' ? algorithm : typeName(algorithm);
-    refuse('PROTECTED_HEADER_ALGORITHM', path, 'ES384 (-35)', found);
-  }
-  if (decoded.size > 1)
-    refuse('PROTECTED_HEADER_PARAMETER', path, 'no parameter but alg', `${decoded.size} parameters`);
-  refuse('PROTECTED_HEADER_ENCODING', path, 'a1013822', 'another encoding');
-}
-
 /** attestation_process.md §3.1. An algorithm of the sender's choice, or one that we do not check, is a way around the signature. */
 function checkProtectedHeader({ protectedHeader }: CoseSign1): void {
-  if (!bytesEqual(protectedHeader, PROTECTED_HEADER)) refuseProtectedHeader(protectedHeader);
+  if (constantTimeEqual(protectedHeader, PROTECTED_HEADER)) return;
+  const path = '$.protected';
+  const decoded = at(path, () => decodeCbor(protectedHeader, LIMITS));
+  const parameters: CborMap = decoded instanceof Map ? decoded : new Map();
+  const algorithm = parameters.get(ALGORITHM);
+  if (algorithm !== ES384) refuse('PROTECTED_HEADER_ALGORITHM', path, 'ES384 (-35)', algorithm);
+  if (parameters.size > 1) refuse('PROTECTED_HEADER_PARAMETER', path, 'alg alone', `${parameters.size} parameters`);
+  refuse('PROTECTED_HEADER_ENCODING', path, 'a1013822');
 }
 
 /** No signature covers this header: anything in it could be put there on the way, and makes two documents of one. */
 function checkUnprotectedHeader({ unprotectedBytes }: CoseSign1): void {
-  if (bytesEqual(unprotectedBytes, EMPTY_MAP)) return;
+  if (constantTimeEqual(unprotectedBytes, EMPTY_MAP)) return;
   refuse('UNPROTECTED_HEADER_NOT_EMPTY', '$.unprotected', 'an empty header (a0)');
 }
 

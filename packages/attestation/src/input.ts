@@ -1,4 +1,5 @@
 import { decodeHex } from '@nitro-enclaves/core';
+import type { AttestationErrorCode } from './error.ts';
 import { AttestationError } from './error.ts';
 
 /** Longest document that is looked at, in bytes. Genuine ones have 4 to 8 KiB, and a payload of at most 16 KiB. */
@@ -8,88 +9,70 @@ const MAX_TEXT_LENGTH = 4 * MAX_DOCUMENT_BYTES;
 /** How much of the input is looked at to tell what it is. */
 const SAMPLE_BYTES = 256;
 
-const HEX_TEXT = /^[0-9a-fA-F]+$/;
-const BASE64_TEXT = /^[A-Za-z0-9+/_-]+={0,2}$/;
+/** Refuses what is no document: says what it is and what to do. */
+function refuse(code: AttestationErrorCode, found: unknown, remedy: string): never {
+  throw new AttestationError(code, `expected an attestation document, found ${found}: ${remedy}`);
+}
 
 function refuseText(found: string, remedy: string): never {
-  throw new AttestationError(
-    'DOCUMENT_IS_TEXT',
-    `expected an attestation document (binary COSE_Sign1), found ${found}: ${remedy}`,
-  );
+  return refuse('DOCUMENT_IS_TEXT', found, remedy);
 }
 
-function refuseEmpty(): never {
-  throw new AttestationError(
-    'DOCUMENT_EMPTY',
-    'expected an attestation document, found nothing at all: check what was read or received',
-  );
+/** Size first: nothing is done over a flood. */
+function expectSize(length: number, most: number, unit: string): void {
+  if (length === 0) refuse('DOCUMENT_EMPTY', 'nothing', 'check what was read or received');
+  if (length > most) {
+    refuse('DOCUMENT_TOO_LARGE', `${length} ${unit}`, `give the document alone, at most ${most} ${unit}`);
+  }
 }
 
-function refuseLarge(limit: string, found: number): never {
-  throw new AttestationError(
-    'DOCUMENT_TOO_LARGE',
-    `expected an attestation document of at most ${limit}, found ${found}: give the document alone`,
-  );
-}
+type Encoding = 'hexadecimal' | 'base64' | 'other';
 
-/** Refuses texts that are no document in any encoding, each by its name. */
-function expectNoOtherText(text: string): void {
-  if (/^-----BEGIN /.test(text)) refuseText('a PEM text', 'give the document itself, not a certificate');
-  if (/^[{["]/.test(text)) refuseText('a JSON text', 'take the value that holds the document out of it');
-}
-
-/** Refuses text, and says what it is and what to do: most input that is no document is text of some sort. */
-function refuseTextOf(text: string): never {
-  expectNoOtherText(text);
-  const remedy = 'decode it first, or give it to readAttestationDocumentBytes';
-  const dense = text.replace(/\s/g, '');
-  if (HEX_TEXT.test(dense)) refuseText('hexadecimal text', remedy);
-  if (BASE64_TEXT.test(dense)) refuseText('base64 text', remedy);
-  return refuseText('other text', 'give the bytes that the NSM returned');
+/** Tells how text may encode a document; refuses what is plainly something else, by its name. */
+function encodingOf(text: string): Encoding {
+  if (/^-----BEGIN /.test(text)) refuseText('a PEM', 'give the document itself, not a certificate');
+  if (/^[{["]/.test(text)) refuseText('JSON', 'take the value that holds the document out of it');
+  if (/^[0-9a-f\s]+$/i.test(text)) return 'hexadecimal';
+  return /^[\w+/\s-]+={0,2}$/.test(text) ? 'base64' : 'other';
 }
 
 /** The beginning of `input` if all of it is text; a document begins with 84 or d2, which no text does. */
 function sampleText(input: Uint8Array): string | undefined {
-  const sample = input.subarray(0, SAMPLE_BYTES);
-  const isText = sample.every((byte) => (byte >= 9 && byte <= 13) || (byte >= 32 && byte < 127));
-  return isText ? String.fromCharCode(...sample).trim() : undefined;
+  if ((input[0] ?? 0) > 0x7e) return undefined;
+  const sample = String.fromCharCode(...input.subarray(0, SAMPLE_BYTES));
+  return /^[\t-\r -~]+$/.test(sample) ? sample.trim() : undefined;
 }
 
-/** Refuses what is plainly not a document, in a sentence that says what it is. Size first: nothing is done over a flood. */
+/** Refuses what is plainly not a document, in a sentence that says what it is: most of it is text of some sort. */
 export function expectDocumentBytes(input: Uint8Array): void {
-  if (!(input instanceof Uint8Array)) {
-    throw new AttestationError(
-      'DOCUMENT_NOT_BYTES',
-      `expected an attestation document as a Uint8Array, found ${typeof input}: readAttestationDocumentBytes takes text`,
-    );
-  }
-  if (input.length === 0) refuseEmpty();
-  if (input.length > MAX_DOCUMENT_BYTES) refuseLarge(`${MAX_DOCUMENT_BYTES} bytes`, input.length);
+  const remedy = 'give the bytes that the NSM returned, or text to readAttestationDocumentBytes';
+  if (!(input instanceof Uint8Array)) refuse('DOCUMENT_NOT_BYTES', `${typeof input}, no Uint8Array`, remedy);
+  expectSize(input.length, MAX_DOCUMENT_BYTES, 'bytes');
   const text = sampleText(input);
-  if (text !== undefined) refuseTextOf(text);
+  if (text !== undefined) refuseText(`${encodingOf(text)} text`, remedy);
 }
 
-/** Base64 of either alphabet, with or without padding. */
-function decodeBase64(text: string): Uint8Array {
-  const standard = text.replace(/-/g, '+').replace(/_/g, '/').replace(/=+$/, '');
-  if (standard.length % 4 === 1) refuseText('base64 text that ends early', 'check that all of it was copied');
-  return Uint8Array.from(atob(standard), (character) => character.charCodeAt(0));
-}
-
+/** Decodes hexadecimal, or base64 of either alphabet, with or without padding. */
 function decodeText(input: string): Uint8Array {
-  if (input.length > MAX_TEXT_LENGTH) refuseLarge(`${MAX_TEXT_LENGTH} characters of text`, input.length);
+  expectSize(input.length, MAX_TEXT_LENGTH, 'characters');
   const text = input.trim();
-  if (text === '') return refuseEmpty();
-  expectNoOtherText(text);
-  const dense = text.replace(/\s/g, '');
-  if (HEX_TEXT.test(dense)) {
-    return dense.length % 2 === 0
-      ? decodeHex(dense)
-      : refuseText('an odd number of hexadecimal digits', 'check that all of it was copied');
+  expectSize(text.length, MAX_TEXT_LENGTH, 'characters');
+  const encoding = encodingOf(text);
+  if (encoding === 'other') refuseText('other text', 'give the document as bytes, base64 or hexadecimal');
+  const dense = text.replace(/[\s=]/g, '').replace(/-/g, '+').replace(/_/g, '/');
+  const isHex = encoding === 'hexadecimal';
+  // Whole bytes have an even number of hexadecimal digits; of base64, one character of four is no byte.
+  if (isHex ? dense.length % 2 : dense.length % 4 === 1) {
+    refuseText(`${encoding} text that ends early`, 'check that all of it was copied');
   }
-  return BASE64_TEXT.test(dense)
-    ? decodeBase64(dense)
-    : refuseText('other text', 'give the document as bytes, base64 or hexadecimal');
+  return isHex ? decodeHex(dense) : Uint8Array.from(atob(dense), (character) => character.charCodeAt(0));
+}
+
+/** Bytes as they are, or what the text in them stands for. */
+function readBytes(input: Uint8Array): Uint8Array {
+  if (!(input instanceof Uint8Array) || sampleText(input) === undefined) return input;
+  expectSize(input.length, MAX_TEXT_LENGTH, 'characters');
+  return decodeText(new TextDecoder().decode(input));
 }
 
 /**
@@ -101,21 +84,9 @@ function decodeText(input: string): Uint8Array {
  */
 export function readAttestationDocumentBytes(input: Uint8Array | string): Uint8Array {
   const bytes = typeof input === 'string' ? decodeText(input) : readBytes(input);
-  const text = sampleText(bytes);
-  if (text !== undefined) {
-    expectNoOtherText(text);
-    refuseText('text inside the text (base64 of base64?)', 'decode it once before');
-  }
+  const inner = bytes === input ? undefined : sampleText(bytes);
+  if (inner !== undefined)
+    refuseText(`${encodingOf(inner)} text inside the text (base64 of base64?)`, 'decode it once');
   expectDocumentBytes(bytes);
   return bytes;
-}
-
-/** Bytes as they are, or what the text in them stands for. */
-function readBytes(input: Uint8Array): Uint8Array {
-  if (!(input instanceof Uint8Array) || input.length === 0 || sampleText(input) === undefined) {
-    expectDocumentBytes(input);
-    return input;
-  }
-  if (input.length > MAX_TEXT_LENGTH) refuseLarge(`${MAX_TEXT_LENGTH} characters of text`, input.length);
-  return decodeText(new TextDecoder().decode(input));
 }

@@ -1,4 +1,4 @@
-import { bytesEqual } from '@nitro-enclaves/core';
+import { constantTimeEqual } from '@nitro-enclaves/core';
 import type { PathCertificate } from './certificate-path.ts';
 
 /** A certificate whose signature by the one above was verified, up to the trust anchor. */
@@ -42,7 +42,7 @@ export class LinkCache {
   get(encoded: Uint8Array, issuerId: number): VerifiedLink | undefined {
     const name = nameOf(encoded, issuerId);
     const link = this.#links.get(name);
-    if (link === undefined || !bytesEqual(link.own.certificate.encoded, encoded)) return undefined;
+    if (link === undefined || !constantTimeEqual(link.own.certificate.encoded, encoded)) return undefined;
     this.#links.delete(name);
     this.#links.set(name, link);
     return link;

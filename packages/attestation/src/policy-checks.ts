@@ -1,10 +1,11 @@
 import { constantTimeEqual, DER_TAG, DerError, DerReader, encodeHex } from '@nitro-enclaves/core';
 import type { PathLink } from './certificate-path.ts';
 import type { Checklist, CheckName } from './checks.ts';
-import type { CompiledImage, CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
+import type { CompiledFreshness, CompiledImage, CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
 import type { AttestationDocument } from './document.ts';
 import type { PolicyErrorCode } from './error.ts';
 import { refuseByPolicy as refuse } from './error.ts';
+import type { RevokedCertificate } from './policy.ts';
 import { allowDebugMode, allowKmsRecipientDocument } from './policy.ts';
 import type { PolicyPcrs } from './policy-values.ts';
 import { ZERO_PCR } from './preimage.ts';
@@ -19,29 +20,21 @@ export interface Evidence {
   readonly digests: PolicyDigests;
 }
 
-/** One rule of a policy: makes its check if the policy asks for it. */
-type Rule = (evidence: Evidence, checklist: Checklist) => void;
-
-/** A rule that is asked for by a value, which is what `judge` holds the evidence to. */
-function rule<Asked>(
-  check: CheckName,
-  asked: (evidence: Evidence) => Asked | false | undefined,
-  judge: (asked: Asked, evidence: Evidence) => void,
-): Rule {
-  return (evidence, checklist) => {
-    const value = asked(evidence);
-    if (value !== undefined && value !== false) checklist.judge(check, () => judge(value, evidence));
-  };
-}
+/** Makes a check unless what it is held to is not asked for. */
+type Ask = <Asked>(check: CheckName, asked: Asked | false | undefined, judge: (asked: Asked) => void) => void;
 
 function expectSame(code: PolicyErrorCode, path: string, expected: unknown, found: unknown): void {
   if (expected !== found) refuse(code, path, `${expected}`, `${found}`);
 }
 
+function expectAtMost(code: PolicyErrorCode, limit: string, found: number, most: number): void {
+  if (found > most) refuse(code, '$.timestamp', `at most ${limit}`, found);
+}
+
 /** In constant time: what the document is bound to may be a secret of the caller's until it is found. */
 function expectBytes(code: PolicyErrorCode, path: string, expected: Uint8Array, found: Uint8Array | null): void {
   if (found !== null && constantTimeEqual(found, expected)) return;
-  refuse(code, path, `the ${expected.length} bytes of the policy`, found === null ? 'none' : 'others');
+  refuse(code, path, `${expected.length} bytes of the policy`, found === null ? 'none' : 'others');
 }
 
 /**
@@ -85,143 +78,117 @@ function isRsaPublicKey(encoded: Uint8Array): boolean {
   }
 }
 
-const RULES: readonly Rule[] = [
-  rule(
-    'kind',
-    ({ policy }) => policy.kind,
-    (kind, { document }) => expectSame('KIND_MISMATCH', '$', kind, document.kind),
-  ),
-  // A field that is not understood may change what the others mean.
-  rule(
-    'unknown-fields',
-    ({ policy }) => policy.refuseUnknownFields,
-    (_, { document: { unknownFields } }) => {
-      const [first] = unknownFields;
-      if (first) refuse('UNKNOWN_FIELD', '$', 'no unknown field', JSON.stringify(first.name.slice(0, 64)));
-    },
-  ),
-  // By issuer and serial number, on every level, also of certificates that are remembered.
-  rule(
-    'revocation',
-    ({ policy: { revoked } }) => revoked && revoked.length > 0 && revoked,
-    (revoked, { links }) => {
-      for (const { own, path } of links) {
-        const { issuer, serialNumber } = own.description;
-        if (revoked.some((entry) => entry.serialNumber === serialNumber && entry.issuer === issuer)) {
-          refuse('REVOKED', path, 'no certificate of the deny-list', serialNumber);
-        }
-      }
-    },
-  ),
-  // In debug mode the console and the memory of the enclave are open to the parent.
-  rule(
-    'debug-mode',
-    ({ document }) => document,
-    (document, { policy }) => {
-      if (!isDebugMode(document) || policy[allowDebugMode]) return;
-      refuse('DEBUG_MODE', '$.pcrs', 'PCR0, PCR1 and PCR2', 'zeros: in debug mode the parent reads the console');
-    },
-  ),
-  // Any other image is a program that nobody here has read.
-  rule(
-    'image',
-    ({ policy, document }) => !isDebugMode(document) && policy.images,
-    (images, { document }) => {
-      const [first] = images;
-      if (!first || matchingImage(images, document)) return;
-      const index = differingPcr(first.pcrs, document) ?? 0;
-      const expected = `all PCRs of one of ${images.length} images`;
-      refuse('IMAGE_MISMATCH', '$.pcrs', expected, `PCR${index} ${document.pcrs[index]}`);
-    },
-  ),
-  // Registers that are the same for every image: the signer's, the role's, the application's own.
-  rule(
-    'pcrs',
-    ({ policy }) => policy.pcrs,
-    (expected, { document }) => {
-      const index = differingPcr(expected, document);
-      if (index === undefined) return;
-      const found = document.pcrs[index];
-      const path = `$.pcrs[${index}]`;
-      if (found === undefined) refuse('PCR_MISSING', path, 'a value: only locked PCRs are listed');
-      refuse('PCR_MISMATCH', path, `${expected.get(index)}`, found);
-    },
-  ),
+/** A field that is not understood may change what the others mean. */
+function checkUnknownFields({ unknownFields: [first] }: AttestationDocument): void {
+  if (first) refuse('UNKNOWN_FIELD', '$', 'known fields', JSON.stringify(first.name.slice(0, 64)));
+}
+
+/** By issuer and serial number, on every level, also of certificates that are remembered. */
+function checkRevocation(revoked: readonly RevokedCertificate[], links: readonly PathLink[]): void {
+  for (const { own, path } of links) {
+    const { issuer, serialNumber } = own.description;
+    if (revoked.some((entry) => entry.serialNumber === serialNumber && entry.issuer === issuer)) {
+      refuse('REVOKED', path, 'none of the deny-list', serialNumber);
+    }
+  }
+}
+
+/** In debug mode the console and the memory of the enclave are open to the parent. */
+function checkDebugMode(isDebug: boolean, isAllowed: boolean | undefined): void {
+  if (!isDebug || isAllowed) return;
+  refuse('DEBUG_MODE', '$.pcrs', 'PCR0, PCR1 and PCR2', 'zeros: the parent reads the console');
+}
+
+/** Any other image is a program that nobody here has read. */
+function checkImage(images: readonly CompiledImage[], document: AttestationDocument): void {
+  if (matchingImage(images, document)) return;
+  const [index = 0] = images.map(({ pcrs }) => differingPcr(pcrs, document));
+  refuse('IMAGE_MISMATCH', '$.pcrs', `one of ${images.length} images`, `PCR${index} ${document.pcrs[index]}`);
+}
+
+/** Registers that are the same for every image: the signer's, the role's, the application's own. */
+function checkPcrs(expected: PolicyPcrs, document: AttestationDocument): void {
+  const index = differingPcr(expected, document);
+  if (index === undefined) return;
+  const found = document.pcrs[index];
+  const code = found === undefined ? 'PCR_MISSING' : 'PCR_MISMATCH';
+  refuse(code, `$.pcrs[${index}]`, `${expected.get(index)}`, found ?? 'none: not locked');
+}
+
+/** Without a challenge, with another one's answer, or of any age, a captured document passes for a new one. */
+function checkFreshness(freshness: CompiledFreshness, { nonce, timestamp }: AttestationDocument, now: number): void {
+  if ('nonce' in freshness) {
+    expectBytes(nonce ? 'NONCE_MISMATCH' : 'NONCE_MISSING', '$.nonce', freshness.nonce, nonce);
+  } else {
+    expectAtMost('TOO_OLD', `${freshness.maxAge} ms of age`, now - timestamp, freshness.maxAge);
+  }
+}
+
+/** One made for a KMS call carries an RSA key and nothing else; the parent sees it, and could present it elsewhere. */
+function checkPurpose({ publicKey, userData, nonce }: AttestationDocument): void {
+  if (!publicKey || userData || nonce || !isRsaPublicKey(publicKey)) return;
+  refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'none for KMS: pin publicKey, or use a nonce');
+}
+
+/** What the document is, and who signed it. */
+function judgeOrigin({ document, links, policy }: Evidence, ask: Ask): void {
+  ask('kind', policy.kind, (kind) => expectSame('KIND_MISMATCH', '$', kind, document.kind));
+  ask('unknown-fields', policy.refuseUnknownFields, () => checkUnknownFields(document));
+  ask('revocation', policy.revoked, (revoked) => checkRevocation(revoked, links));
+}
+
+/** What was measured. PCR4 and PCR3: the same image on a stranger's instance, or under a stranger's role, is not ours. */
+function judgeMeasurements({ document, policy, digests }: Evidence, ask: Ask): void {
+  const { pcrs } = document;
+  const isDebug = isDebugMode(document);
+  ask('debug-mode', true, () => checkDebugMode(isDebug, policy[allowDebugMode]));
+  ask('image', !isDebug && policy.images, (images) => checkImage(images, document));
+  ask('pcrs', policy.pcrs, (expected) => checkPcrs(expected, document));
   // A register that is not locked can be extended after the document was made.
-  rule(
-    'locked-pcrs',
-    ({ policy }) => policy.allPcrsLocked,
-    (_, { document: { pcrs } }) => expectSame('PCRS_NOT_ALL_LOCKED', '$.pcrs', 32, Object.keys(pcrs).length),
-  ),
-  // PCR4 and PCR3: the same image on a stranger's instance, or under a stranger's role, is not ours.
-  rule(
-    'instance',
-    ({ digests }) => digests.get('instanceId'),
-    (digest, { document: { pcrs } }) => expectSame('INSTANCE_MISMATCH', '$.pcrs[4]', encodeHex(digest), pcrs[4]),
-  ),
-  rule(
-    'role',
-    ({ digests }) => digests.get('roleArn'),
-    (digest, { document: { pcrs } }) => expectSame('ROLE_MISMATCH', '$.pcrs[3]', encodeHex(digest), pcrs[3]),
-  ),
+  ask('locked-pcrs', policy.allPcrsLocked, () =>
+    expectSame('PCRS_NOT_ALL_LOCKED', '$.pcrs', 32, Object.keys(pcrs).length),
+  );
+  ask('instance', digests.get('instanceId'), (digest) =>
+    expectSame('INSTANCE_MISMATCH', '$.pcrs[4]', encodeHex(digest), pcrs[4]),
+  );
+  ask('role', digests.get('roleArn'), (digest) => expectSame('ROLE_MISMATCH', '$.pcrs[3]', encodeHex(digest), pcrs[3]));
+}
+
+/** Where and when it was made. */
+function judgePlaceAndTime({ document, links, now, policy }: Evidence, ask: Ask): void {
+  const { regions, clockSkew, freshness } = policy;
   // Where the enclave runs decides whose law and whose operators it is under.
-  rule(
-    'region',
-    ({ policy }) => policy.regions,
-    (regions, { links }) => {
-      const region = regionOf(links);
-      if (!regions.includes(region ?? '')) refuse('REGION_MISMATCH', '$.cabundle[1]', `${regions}`, region);
-    },
-  ),
+  ask('region', regions, (expected) => {
+    const region = regionOf(links);
+    if (!expected.includes(region ?? '')) refuse('REGION_MISMATCH', '$.cabundle[1]', `${expected}`, region);
+  });
   // A document from the future outlives every greatest age.
-  rule(
-    'timestamp',
-    ({ policy }) => policy.clockSkew,
-    (clockSkew, { document: { timestamp }, now }) => {
-      const ahead = timestamp - now;
-      if (ahead > clockSkew) refuse('FROM_THE_FUTURE', '$.timestamp', `at most ${clockSkew} ms ahead`, ahead);
-    },
-  ),
-  // Without a challenge, with another one's answer, or of any age, a captured document passes for a new one.
-  rule(
-    'freshness',
-    ({ policy: { freshness } }) => freshness !== 'nonce' && freshness,
-    (freshness, { document: { nonce, timestamp }, now }) => {
-      if ('nonce' in freshness) {
-        expectBytes(nonce ? 'NONCE_MISMATCH' : 'NONCE_MISSING', '$.nonce', freshness.nonce, nonce);
-      } else if (now - timestamp > freshness.maxAge) {
-        refuse('TOO_OLD', '$.timestamp', `at most ${freshness.maxAge} ms of age`, now - timestamp);
-      }
-    },
-  ),
-  // What a genuine document of someone else's enclave, or of another use of ours, is not bound to.
-  rule(
-    'public-key',
-    ({ policy }) => policy.publicKey,
-    (expected, { document }) => expectBytes('PUBLIC_KEY_MISMATCH', '$.public_key', expected, document.publicKey),
-  ),
-  rule(
-    'user-data',
-    ({ policy }) => policy.userData,
-    (expected, { document }) => expectBytes('USER_DATA_MISMATCH', '$.user_data', expected, document.userData),
-  ),
-  rule(
-    'binding',
-    ({ digests }) => digests.get('binding'),
-    (expected, { document }) => expectBytes('BINDING_MISMATCH', '$.user_data', expected, document.userData),
-  ),
-  // One made for a KMS call carries an RSA key and nothing else; the parent sees it, and could present it elsewhere.
-  rule(
-    'purpose',
-    ({ policy }) => !policy[allowKmsRecipientDocument] && !policy.publicKey,
-    (_, { document: { publicKey, userData, nonce } }) => {
-      if (!publicKey || userData || nonce || !isRsaPublicKey(publicKey)) return;
-      refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'none made for KMS: pin publicKey, or use a nonce');
-    },
-  ),
-];
+  ask('timestamp', clockSkew, (skew) =>
+    expectAtMost('FROM_THE_FUTURE', `${skew} ms ahead`, document.timestamp - now, skew),
+  );
+  ask('freshness', freshness !== 'nonce' && freshness, (rule) => checkFreshness(rule, document, now));
+}
+
+/** What it is bound to: without it, a genuine document of another enclave, or of another use, would do. */
+function judgeBindings({ document, policy, digests }: Evidence, ask: Ask): void {
+  const { publicKey, userData } = document;
+  ask('public-key', policy.publicKey, (expected) =>
+    expectBytes('PUBLIC_KEY_MISMATCH', '$.public_key', expected, publicKey),
+  );
+  ask('user-data', policy.userData, (expected) => expectBytes('USER_DATA_MISMATCH', '$.user_data', expected, userData));
+  ask('binding', digests.get('binding'), (expected) =>
+    expectBytes('BINDING_MISMATCH', '$.user_data', expected, userData),
+  );
+  ask('purpose', !policy[allowKmsRecipientDocument] && !policy.publicKey, () => checkPurpose(document));
+}
 
 /** Judges a document whose signatures all hold by what the caller asked for (verifier checks, policy). */
 export function judge(evidence: Evidence, checklist: Checklist): void {
-  for (const apply of RULES) apply(evidence, checklist);
+  const ask: Ask = (check, asked, body) => {
+    if (asked !== undefined && asked !== false) checklist.judge(check, () => body(asked));
+  };
+  judgeOrigin(evidence, ask);
+  judgeMeasurements(evidence, ask);
+  judgePlaceAndTime(evidence, ask);
+  judgeBindings(evidence, ask);
 }

@@ -1,5 +1,5 @@
 import type { CoseSign1 } from '@nitro-enclaves/core';
-import { bytesEqual, sigStructure } from '@nitro-enclaves/core';
+import { constantTimeEqual, sigStructure } from '@nitro-enclaves/core';
 import type { PathCertificate, PathLink } from './certificate-path.ts';
 import { PATH_RULES, readPathCertificate } from './certificate-path.ts';
 import type { Checklist } from './checks.ts';
@@ -8,7 +8,7 @@ import type { AttestationDocument } from './document.ts';
 import { readDocument } from './document.ts';
 import { openEnvelope } from './envelope.ts';
 import { refuse } from './error.ts';
-import type { LinkCache, VerifiedLink } from './link-cache.ts';
+import type { LinkCache } from './link-cache.ts';
 import { isSignatureInRange, P384_SIGNATURE_BYTES, SIGNATURE_RANGE } from './p384.ts';
 import { AWS_ROOT } from './trust-anchor.ts';
 
@@ -34,8 +34,6 @@ export interface PendingSignature {
 export interface PreparedVerification {
   readonly document: AttestationDocument;
   readonly links: readonly PathLink[];
-  /** The verified links that the cache knew, from the root down. */
-  readonly known: readonly VerifiedLink[];
   /** First the certificates' from the root down, then the document's. */
   readonly pending: readonly PendingSignature[];
   readonly now: number;
@@ -43,20 +41,9 @@ export interface PreparedVerification {
 
 /** The root is never taken from the document: whoever sends the document could send a root of their own. */
 function checkTrustAnchor([root]: readonly Uint8Array[], anchor: PathCertificate): void {
-  if (root && bytesEqual(root, anchor.certificate.encoded)) return;
+  if (root && constantTimeEqual(root, anchor.certificate.encoded)) return;
   const expected = anchor === AWS_ROOT ? 'AWS Nitro Enclaves Root-G1' : 'the custom trust anchor';
   refuse('TRUST_ANCHOR', '$.cabundle[0]', expected, 'another certificate');
-}
-
-/** Links that are known already, from the root down to the first that is not. */
-function knownLinks(encoded: readonly Uint8Array[], cache: LinkCache): VerifiedLink[] {
-  const known: VerifiedLink[] = [];
-  for (const certificate of encoded) {
-    const link = cache.get(certificate, known.at(-1)?.id ?? 0);
-    if (link === undefined) break;
-    known.push(link);
-  }
-  return known;
 }
 
 /**
@@ -64,17 +51,18 @@ function knownLinks(encoded: readonly Uint8Array[], cache: LinkCache): VerifiedL
  * read with the policy, and known links when they were verified: only the others are read.
  */
 function readLinks(
-  encoded: readonly Uint8Array[],
-  known: readonly VerifiedLink[],
-  anchor: PathCertificate,
+  { caBundle, certificate: leaf }: AttestationDocument,
+  { policy: { trustAnchor }, cache }: VerificationRequest,
 ): PathLink[] {
-  const leaf = encoded.length - 1;
   const links: PathLink[] = [];
-  for (const [index, certificate] of encoded.entries()) {
-    const path = index === leaf ? '$.certificate' : `$.cabundle[${index}]`;
-    const isAnchor = index === 0 && bytesEqual(certificate, anchor.certificate.encoded);
-    const own = known[index]?.own ?? (isAnchor ? anchor : readPathCertificate(certificate, path));
-    links.push({ own, path, issuer: links[index - 1]?.own, authoritiesBelow: leaf - index - 1 });
+  for (const [index, encoded] of [...caBundle, leaf].entries()) {
+    const path = encoded === leaf ? '$.certificate' : `$.cabundle[${index}]`;
+    const above = links[index - 1];
+    const issuerId = index === 0 ? 0 : above?.id;
+    const known = issuerId === undefined ? undefined : cache.get(encoded, issuerId);
+    const isAnchor = index === 0 && constantTimeEqual(encoded, trustAnchor.certificate.encoded);
+    const own = known?.own ?? (isAnchor ? trustAnchor : readPathCertificate(encoded, path));
+    links.push({ own, path, issuer: above?.own, authoritiesBelow: caBundle.length - index - 1, id: known?.id });
   }
   return links;
 }
@@ -89,41 +77,34 @@ function checkSignatureForm({ signature }: CoseSign1): void {
 }
 
 /** The signatures that the cache does not vouch for; the root's own is no proof of anything, it is pinned by its bytes. */
-function pendingSignatures(message: CoseSign1, links: readonly PathLink[], known: number): PendingSignature[] {
+function pendingSignatures(message: CoseSign1, links: readonly PathLink[]): PendingSignature[] {
   const pending: PendingSignature[] = [];
-  for (const { own, issuer, path } of links.slice(known)) {
-    if (issuer === undefined) continue;
-    const { signature, certificate } = own;
-    pending.push({ path, publicKey: issuer.certificate.publicKey, message: certificate.tbs, signature });
+  let publicKey: Uint8Array = new Uint8Array();
+  for (const { own, issuer, path, id } of links) {
+    const { certificate, signature } = own;
+    if (issuer !== undefined && id === undefined) {
+      pending.push({ path, publicKey, message: certificate.tbs, signature });
+    }
+    publicKey = certificate.publicKey;
   }
-  const leaf = links.at(-1);
-  if (leaf === undefined) return pending;
-  const { publicKey } = leaf.own.certificate;
   pending.push({ path: '$.signature', publicKey, message: sigStructure(message), signature: message.signature });
   return pending;
 }
 
 /** Steps 1 and 2: everything about a document that can be told without a key. */
-export function prepare(
-  { input, now: evaluationTime, policy, cache }: VerificationRequest,
-  checklist: Checklist,
-): PreparedVerification {
-  const { message, payload } = openEnvelope(input, checklist);
+export function prepare(request: VerificationRequest, checklist: Checklist): PreparedVerification {
+  const { message, payload } = openEnvelope(request.input, checklist);
   const document = checklist.require('fields', () => readDocument(payload));
-  const { timestamp, caBundle, certificate } = document;
-  const now = evaluationTime ?? timestamp;
-  const { trustAnchor } = policy;
+  const { now = document.timestamp } = request;
   checklist.judge('signature-form', () => checkSignatureForm(message));
-  checklist.judge('trust-anchor', () => checkTrustAnchor(caBundle, trustAnchor));
-  const encoded = [...caBundle, certificate];
-  const known = knownLinks(encoded, cache);
-  const links = checklist.require('certificates', () => readLinks(encoded, known, trustAnchor));
+  checklist.judge('trust-anchor', () => checkTrustAnchor(document.caBundle, request.policy.trustAnchor));
+  const links = checklist.require('certificates', () => readLinks(document, request));
   for (const [check, rule] of PATH_RULES) {
     checklist.judge(check, () => {
       for (const link of links) rule(link, now);
     });
   }
-  return { document, links, known, pending: pendingSignatures(message, links, known.length), now };
+  return { document, links, pending: pendingSignatures(message, links), now };
 }
 
 /** Step 3: throws for the first signature, from the root down, that does not hold. */
@@ -136,9 +117,9 @@ export function checkSignatures(
   const failed = pending.findIndex((_, index) => holds[index] !== true);
   checklist.judge('certificate-signatures', () => {
     const { path } = pending[failed] ?? {};
-    if (path && failed < own) refuse('PATH_SIGNATURE', path, 'a signature by the key of the certificate above');
+    if (path && failed < own) refuse('PATH_SIGNATURE', path, 'that of the certificate above');
   });
   checklist.judge('signature', () => {
-    if (holds[own] !== true) refuse('SIGNATURE', '$.signature', 'a signature by the key of the leaf certificate');
+    if (holds[own] !== true) refuse('SIGNATURE', '$.signature', 'that of the leaf certificate');
   });
 }

@@ -63,9 +63,8 @@ function finish<Trust extends 'verified' | 'archived'>(
   },
 ): TrustedFields & { readonly trust: Trust } {
   checkSignatures(prepared, holds, checklist);
-  const { links, known } = prepared;
-  let issuerId = known.at(-1)?.id ?? 0;
-  for (const { own } of links.slice(known.length)) issuerId = cache.add(own, issuerId).id;
+  let issuerId = 0;
+  for (const { own, id } of prepared.links) issuerId = id ?? cache.add(own, issuerId).id;
   const evidence = { ...prepared, policy, digests };
   judge(evidence, checklist);
   return describeVerified(trust, evidence, checklist.passed);

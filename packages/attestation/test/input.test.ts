@@ -64,7 +64,12 @@ const REFUSED: readonly (readonly [what: string, input: unknown, code: string, w
   ['base64 of base64', Buffer.from(base64).toString('base64'), 'DOCUMENT_IS_TEXT', ['base64 of base64', 'decode it']],
   ['base64 of a PEM', btoa('-----BEGIN CERTIFICATE-----\nMIIC'), 'DOCUMENT_IS_TEXT', ['PEM']],
   ['base64 of hexadecimal', btoa(hex), 'DOCUMENT_IS_TEXT', ['text inside the text']],
-  ['hexadecimal that lost a digit', hex.slice(1), 'DOCUMENT_IS_TEXT', ['odd number', 'all of it was copied']],
+  [
+    'hexadecimal that lost a digit',
+    hex.slice(1),
+    'DOCUMENT_IS_TEXT',
+    ['hexadecimal text that ends early', 'all of it was copied'],
+  ],
   ['base64 that ends early', 'hEShA', 'DOCUMENT_IS_TEXT', ['ends early']],
   ['100 MB of bytes', new Uint8Array(100_000_000).fill(0x84), 'DOCUMENT_TOO_LARGE', ['32768 bytes', '100000000']],
   ['100 MB of text', 'A'.repeat(100_000_000), 'DOCUMENT_TOO_LARGE', ['131072 characters', '100000000']],

@@ -12,14 +12,12 @@ export function encodeHex(bytes: Uint8Array): string {
  * @throws {RangeError} when the length is odd or a character is not a hexadecimal digit.
  */
 export function decodeHex(text: string): Uint8Array<ArrayBuffer> {
-  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) {
+  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(text)) {
     throw new RangeError(`expected an even number of hexadecimal digits, found ${text.length} characters`);
   }
-  const bytes = new Uint8Array(text.length / 2);
-  for (let index = 0; index < bytes.length; index += 1) {
-    bytes[index] = Number.parseInt(text.slice(index * 2, index * 2 + 2), 16);
-  }
-  return bytes;
+  return Uint8Array.from({ length: text.length / 2 }, (_, index) =>
+    Number.parseInt(text.slice(index * 2, index * 2 + 2), 16),
+  );
 }
 
 /** Whether both hold the same bytes. Returns at the first difference: for public values only. */

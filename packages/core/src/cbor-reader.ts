@@ -121,7 +121,7 @@ export class CborReader {
     // A second form of the same integer or length would make two documents of one.
     if (value < (size === 1 ? 24 : 2 ** (size * 4))) this.#fail('CBOR_NOT_SHORTEST', 'the shortest form');
     if (!Number.isSafeInteger(majorType === 1 ? -1 - value : value)) {
-      this.#fail('CBOR_INTEGER_RANGE', 'an integer within ±(2^53 - 1)');
+      this.#fail('CBOR_INTEGER_RANGE', 'at most 2^53 - 1');
     }
     return value;
   }
@@ -135,7 +135,7 @@ export class CborReader {
     try {
       return UTF8.decode(encoded);
     } catch (cause) {
-      return this.#fail('CBOR_UTF8', 'UTF-8', 'other bytes', { cause });
+      return this.#fail('CBOR_UTF8', 'UTF-8', undefined, { cause });
     }
   }
 
@@ -143,7 +143,7 @@ export class CborReader {
     const items = isArray ? count : count * 2;
     if (items > this.#itemsLeft) this.#fail('CBOR_TOO_MANY_ITEMS', 'fewer items', count);
     this.#expectRemaining(items);
-    if (depth > this.#maxDepth) this.#fail('CBOR_TOO_DEEP', `at most ${this.#maxDepth} nested levels`);
+    if (depth > this.#maxDepth) this.#fail('CBOR_TOO_DEEP', `at most ${this.#maxDepth} levels`);
     return isArray ? this.#readArray(count, depth) : this.#readMap(count, depth);
   }
 
@@ -175,7 +175,7 @@ export class CborReader {
     const key = this.readValue(depth);
     this.#start = start;
     if (typeof key !== 'string' && typeof key !== 'number') {
-      return this.#fail('CBOR_KEY_TYPE', 'text or an integer as key');
+      return this.#fail('CBOR_KEY_TYPE', 'text or an integer');
     }
     // First or last of two equal keys: two readers could each see another value.
     if (map.has(key)) {

@@ -1,4 +1,4 @@
-import { bytesEqual, copyBytes, encodeHex } from './bytes.ts';
+import { constantTimeEqual, copyBytes, encodeHex } from './bytes.ts';
 import { DER_TAG, DerReader } from './der.ts';
 import type { Refuse } from './error.ts';
 import { NitroEnclavesError, refuseWith } from './error.ts';
@@ -69,7 +69,7 @@ export interface Certificate {
 const VERSION_TAG = 0xa0;
 const EXTENSIONS_TAG = 0xa3;
 const VERSION_3 = 2;
-const V3 = 'X.509 version 3';
+const V3 = 'version 3';
 
 function readAlgorithmIdentifier(reader: DerReader): AlgorithmIdentifier {
   const { whole, content } = reader.read(DER_TAG.SEQUENCE);
@@ -167,7 +167,7 @@ export function parseCertificate(encoded: Uint8Array): Certificate {
   const signature = readWholeBytes(certificate);
   certificate.expectEnd();
   // RFC 5280 §4.1.1.2: the outer one is not signed; a difference is an attempt at another algorithm.
-  if (!bytesEqual(outerAlgorithm.encoded, fields.signatureAlgorithm.encoded)) {
+  if (!constantTimeEqual(outerAlgorithm.encoded, fields.signatureAlgorithm.encoded)) {
     fail('CERTIFICATE_SIGNATURE_ALGORITHM_MISMATCH', fields.signatureAlgorithm.algorithm, outerAlgorithm.algorithm);
   }
   return { encoded: copy, tbs: tbs.whole, signature, ...fields };

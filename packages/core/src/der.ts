@@ -134,7 +134,7 @@ export class DerReader {
     const [byte] = content;
     if (content.length === 1 && byte === 0xff) return true;
     const code = content.length === 1 && byte === 0 ? 'DER_DEFAULT_ENCODED' : 'DER_BOOLEAN';
-    return this.#fail(code, '0xff, or none for FALSE', byte);
+    return this.#fail(code, 'ff, or none', byte);
   }
 
   /** An OBJECT IDENTIFIER in dotted decimals. */
@@ -145,8 +145,7 @@ export class DerReader {
     let isEnded = false;
     for (const byte of content) {
       const isPadding = arc === 0 && byte === 0x80;
-      if (isPadding || arc > 0xff_ffff)
-        this.#fail('DER_OBJECT_IDENTIFIER', 'arcs of at most 31 bits in the shortest form');
+      if (isPadding || arc > 0xff_ffff) this.#fail('DER_OBJECT_IDENTIFIER', 'the shortest form, of at most 31 bits');
       arc = arc * 128 + (byte & 0x7f);
       isEnded = byte < 0x80;
       if (!isEnded) continue;
@@ -167,7 +166,7 @@ export class DerReader {
     const last = bytes.at(-1);
     const mask = (1 << unusedBits) - 1;
     if (unusedBits > 7 || ((last ?? mask) & mask) !== 0) {
-      this.#fail('DER_BIT_STRING', '0 to 7 unused bits, all zero', unusedBits);
+      this.#fail('DER_BIT_STRING', '0 to 7 unused bits of 0', unusedBits);
     }
     return { unusedBits, bytes };
   }
@@ -185,7 +184,7 @@ export class DerReader {
     const isDate = new Date(time).getUTCDate() === day;
     // RFC 5280 §4.1.2.5: two forms of one moment would be two encodings of one certificate.
     if (!isDate || (isGeneralized && year < 2050))
-      this.#fail('DER_TIME', 'YYMMDDHHMMSSZ to 2049, YYYYMMDDHHMMSSZ from 2050', JSON.stringify(text));
+      this.#fail('DER_TIME', 'YYMMDDHHMMSSZ, from 2050 YYYYMMDDHHMMSSZ', JSON.stringify(text));
     return time;
   }
 
@@ -218,7 +217,7 @@ export class DerReader {
     // A longer one is not read: its length stays 0, which no long form may be.
     for (let index = 0; index < size && size <= 4; index += 1) length = length * 256 + this.#readByte();
     if (length < 0x80 || length < 256 ** (size - 1)) {
-      this.#fail('DER_LENGTH', 'a definite length of at most four bytes in the shortest form');
+      this.#fail('DER_LENGTH', 'the shortest form, of at most four bytes');
     }
     return length;
   }

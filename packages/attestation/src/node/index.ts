@@ -4,38 +4,11 @@ import type { SyncVerifier, VerifierOptions, VerifyOptions } from '../verifier.t
 import { syncVerifierOver, verifyArchivedOver, verifyArchivedSyncOver } from '../verifier.ts';
 import { NODE_CRYPTO, SYNC_NODE_CRYPTO } from './node-crypto.ts';
 
-export type { ChainCertificate } from '../certificate-path.ts';
-export type { CheckName } from '../checks.ts';
-export type { AttestationDocument, DocumentKind, Pcrs, UnknownField } from '../document.ts';
-export type { AttestationErrorCode, PolicyConfigurationErrorCode, PolicyErrorCode } from '../error.ts';
-export { AttestationError, PolicyConfigurationError, PolicyError } from '../error.ts';
-export { readAttestationDocumentBytes } from '../input.ts';
 export type { Commitment } from '../measurement.ts';
 export { calculateBinding, calculateCommitment, calculateInstancePcr, calculateRolePcr } from '../measurement.ts';
-export { parseAttestationDocument } from '../parse.ts';
-export type {
-  AgeFreshness,
-  ArchivePolicy,
-  AttestationPolicy,
-  Binding,
-  EnclaveImage,
-  NitroTpmImage,
-  NonceFreshness,
-  PcrValue,
-  RevokedCertificate,
-  VerifierPolicy,
-} from '../policy.ts';
-export { allowAnyAge, allowAnyImage, allowDebugMode, allowKmsRecipientDocument, customTrustAnchor } from '../policy.ts';
-export { AWS_NITRO_ROOT_G1, AWS_NITRO_ROOT_G1_SHA256 } from '../trust-anchor.ts';
+export * from '../shared-exports.ts';
 export { readUserDataJson, readUserDataText } from '../user-data.ts';
-export type {
-  ArchivedAttestationDocument,
-  MatchedImage,
-  TrustedFields,
-  UnverifiedAttestationDocument,
-  VerifiedAttestationDocument,
-} from '../verified-document.ts';
-export type { SyncVerifier, Verifier, VerifierCallOptions, VerifierOptions, VerifyOptions } from '../verifier.ts';
+export type { SyncVerifier } from '../verifier.ts';
 
 /**
  * Verifies a document: CBOR and COSE, the certificate path to AWS's root, the signature, and then the policy. For more than
