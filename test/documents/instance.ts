@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Emulator } from '@nitro-enclaves/emulator';
 import { startControlServer, startEmulator } from '@nitro-enclaves/emulator';
+import { elf, kernel } from '../../packages/eif/test/build/workplace.ts';
 import { probeIsolation } from '../../packages/emulator/src/hypervisor/isolation.ts';
 import type { CodeBlock } from '../readme/code-blocks.ts';
 import { copyTree, fileOfDocuments } from './tree-copy.ts';
@@ -49,10 +50,12 @@ export interface SessionOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The kernel's blobs of nitro-cli: the emulator boots none, but an image is made of them. */
+/** The blobs of nitro-cli: the emulator boots no kernel, but images are made of one. */
 function writeBlobs(folder: string): void {
+  const cpu = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   mkdirSync(folder, { recursive: true });
-  for (const name of ['bzImage', 'Image', 'init', 'nsm.ko']) writeFileSync(join(folder, name), `not ${name}\n`);
+  writeFileSync(join(folder, cpu === 'aarch64' ? 'Image' : 'bzImage'), kernel(cpu));
+  for (const name of ['init', 'nsm.ko']) writeFileSync(join(folder, name), elf(cpu));
   writeFileSync(join(folder, 'cmdline'), 'reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on\n');
 }
 

@@ -1,0 +1,118 @@
+// Images of containers without Docker: buildah builds them in a folder of its own. The base images that Dockerfiles name come
+// from no registry: each is this machine's Debian (its essential packages) with this machine's Node, under their name.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+/** Beside the essential packages: what Node is linked with, and whom npm trusts. */
+const PACKAGES = ['libstdc++6', 'ca-certificates'];
+/** Debian's merged folders: links at the top, into /usr. */
+const MERGED = ['bin', 'sbin', 'lib', 'lib64'];
+const UNUSED = /^\/usr\/share\/(?:doc|man|locale|info)\//;
+
+/** Why no container can be built on this machine; `undefined` when one can. */
+export function whyNoContainers(): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root';
+  if (spawnSync('buildah', ['--version']).status !== 0) return 'needs buildah';
+  return spawnSync('dpkg-query', ['--show', ...PACKAGES]).status === 0 ? undefined : 'needs Debian';
+}
+
+function outputOf(command: string, args: readonly string[], options: { input?: string; cwd?: string } = {}): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { ...options, encoding: 'utf8', maxBuffer: 64 << 20 });
+  if (status !== 0)
+    throw new Error(`${command} ${args[0]}: expected status 0, found ${status}\n${stderr.slice(-2000)}`);
+  return stdout;
+}
+
+const linesOf = (text: string): string[] => text.split('\n').filter(Boolean);
+
+/** The essential packages and {@link PACKAGES}, with everything that they depend on, as far as it is installed. */
+function basePackages(): string[] {
+  const installed = linesOf(
+    outputOf('dpkg-query', ['--show', '--showformat', '${Essential} ${db:Status-Status} ${Package}\n']),
+  )
+    .map((line) => line.split(' '))
+    .filter(([, status]) => status === 'installed');
+  const names = new Set(installed.map(([, , name]) => name));
+  const essential = installed.flatMap(([isEssential, , name = '']) => (isEssential === 'yes' ? [name] : []));
+  const only = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map((kind) => `--no-${kind}`);
+  const closure = outputOf('apt-cache', ['depends', '--recurse', ...only, ...essential, ...PACKAGES]);
+  return [...new Set(linesOf(closure))].filter((name) => names.has(name)).sort();
+}
+
+/** npm of the Node that runs: the folder of its package. */
+function npmFolder(): string {
+  const folder = join(dirname(dirname(realpathSync(process.execPath))), 'lib', 'node_modules', 'npm');
+  if (!existsSync(folder)) throw new Error(`expected npm beside Node, found none in ${folder}`);
+  return folder;
+}
+
+/** Makes a root file system: Debian's packages as they are installed here, and Node with npm in /usr/local. */
+function makeRoot(root: string): void {
+  for (const name of MERGED) mkdirSync(join(root, 'usr', name), { recursive: true });
+  const files = linesOf(outputOf('dpkg-query', ['--listfiles', ...basePackages()]));
+  const wanted = [...new Set(files)].filter((path) => path.length > 2 && !UNUSED.test(path) && existsSync(path));
+  const pipe = 'tar -C / --no-recursion --null -T - -cf - | tar -C "$1" -xf -';
+  outputOf('bash', ['-c', pipe, 'bash', root], { input: wanted.map((path) => `${path.slice(1)}\0`).join('') });
+  const npm = npmFolder();
+  mkdirSync(join(root, 'usr/local/bin'), { recursive: true });
+  mkdirSync(join(root, 'usr/local/lib/node_modules'), { recursive: true });
+  outputOf('cp', ['-L', process.execPath, join(root, 'usr/local/bin/node')]);
+  outputOf('cp', ['-a', npm, join(root, 'usr/local/lib/node_modules')]);
+  for (const name of ['npm', 'npx'])
+    outputOf('ln', ['-s', `../lib/node_modules/npm/bin/${name}-cli.js`, join(root, 'usr/local/bin', name)]);
+}
+
+const BASE_DOCKERFILE = `FROM scratch
+COPY root/ /
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt npm_config_prefer_offline=true
+`;
+
+/** Where packages are installed from: this machine's configuration of npm, and what it has fetched already. */
+function volumes(): string[] {
+  const home = homedir();
+  const pnpmStore = join(process.env['XDG_DATA_HOME'] ?? join(home, '.local', 'share'), 'pnpm');
+  const mounts = [
+    [join(home, '.npm'), '/root/.npm'],
+    [pnpmStore, '/root/.local/share/pnpm'],
+    [join(home, '.npmrc'), '/root/.npmrc:ro'],
+    ['/etc/npmrc', '/usr/local/etc/npmrc:ro'],
+    ['/etc/ssl/certs', '/etc/ssl/certs:ro'],
+  ];
+  return mounts.flatMap(([from = '', to = '']) => (existsSync(from) ? ['--volume', `${from}:${to}`] : []));
+}
+
+/** Images in a folder, with base images under the given names. */
+export class Containers {
+  readonly folder: string;
+
+  constructor(folder: string, baseImages: readonly string[]) {
+    this.folder = folder;
+    const context = join(folder, 'base');
+    makeRoot(join(context, 'root'));
+    writeFileSync(join(context, 'Dockerfile'), BASE_DOCKERFILE);
+    const tags = baseImages.flatMap((name) => ['--tag', name]);
+    this.#buildah('build', '--isolation', 'chroot', '--layers', '--quiet', ...tags, context);
+    rmSync(context, { recursive: true });
+  }
+
+  /** Variables of the stand-in for docker. */
+  get env(): Record<string, string> {
+    return { CONTAINERS: this.folder, CONTAINER_VOLUMES: volumes().join(' ') };
+  }
+
+  #buildah(...args: string[]): string {
+    return outputOf('buildah', ['--root', join(this.folder, 'images'), '--runroot', join(this.folder, 'run'), ...args]);
+  }
+
+  /** What is still mounted when a build was stopped in the middle would stand in the way of removing the folder. */
+  close(): void {
+    const mounted = linesOf(readFileSync('/proc/self/mounts', 'utf8'))
+      .map((line) => line.split(' ')[1] ?? '')
+      .filter((path) => path.startsWith(`${this.folder}/`));
+    for (const path of mounted.reverse()) spawnSync('umount', ['--lazy', path]);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
