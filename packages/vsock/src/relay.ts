@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { NativeUnavailableError } from '@nitro-enclaves/native';
 import type { DescriptorRelay, RelayOutcome } from '@nitro-enclaves/native/relay';
 import { relayDescriptors } from '@nitro-enclaves/native/relay';
 import { handleDescriptor, handleOf } from './handle.ts';
@@ -8,6 +9,9 @@ export type { RelayOutcome } from '@nitro-enclaves/native/relay';
 /** Node's handles that are a kernel socket and nothing more: TLS, or a stream made in JavaScript, is another. */
 const PLAIN_HANDLES: ReadonlySet<string> = new Set(['TCP', 'Pipe']);
 
+/** Until it has been tried. */
+let isAvailable = true;
+
 /** Whether nothing but its descriptor is needed to go on with a socket, once what has been read of it is taken out. */
 function isPlain(socket: Socket): boolean {
   const isOpen = !socket.destroyed && !socket.connecting && !socket.writableEnded && socket.allowHalfOpen;
@@ -15,17 +19,17 @@ function isPlain(socket: Socket): boolean {
   return isOpen && isUntouched && PLAIN_HANDLES.has(handleOf(socket)?.constructor.name ?? '');
 }
 
-/** Has Node read nothing more, and gives what it has read. Only within one turn of the event loop, which could read more. */
+/** Takes out what Node has read. */
 function takeRead(socket: Socket): Uint8Array | undefined {
   const read: unknown = socket.read();
+  return read instanceof Uint8Array ? read : undefined;
+}
+
+/** Has Node read nothing more. In the turn of the event loop in which the relay begins, so that it has not read since. */
+function stopReading(socket: Socket): void {
   const handle = handleOf(socket);
   const stop: unknown = handle === undefined ? undefined : Reflect.get(handle, 'readStop');
-  if (handle !== undefined && typeof stop === 'function') {
-    Reflect.apply(stop, handle, []);
-    // Where net.Socket keeps that it reads: should the socket be read again, it knows that it has to start.
-    Reflect.set(handle, 'reading', false);
-  }
-  return read instanceof Uint8Array ? read : undefined;
+  if (handle !== undefined && typeof stop === 'function') Reflect.apply(stop, handle, []);
 }
 
 function join(from: Socket, to: Socket, idleTimeout: number): DescriptorRelay | undefined {
@@ -33,9 +37,12 @@ function join(from: Socket, to: Socket, idleTimeout: number): DescriptorRelay | 
   if (first === undefined || second === undefined) return undefined;
   const [forward, back] = [takeRead(from), takeRead(to)];
   try {
-    return relayDescriptors(first, second, { idleTimeout, forward, back });
-  } catch {
-    // Without an addon, a descriptor or memory: nothing has happened, and the sockets are as they were.
+    const relay = relayDescriptors(first, second, { idleTimeout, forward, back });
+    for (const socket of [from, to]) stopReading(socket);
+    return relay;
+  } catch (error) {
+    if (error instanceof NativeUnavailableError) isAvailable = false;
+    // No addon, descriptor or memory: nothing has been sent, and the sockets are as they were.
     if (forward !== undefined) from.unshift(forward);
     if (back !== undefined) to.unshift(back);
     return undefined;
@@ -61,7 +68,7 @@ async function settle(relay: DescriptorRelay, from: Socket, to: Socket): Promise
  * addon for this machine, or no descriptor to spare.
  */
 export function relaySockets(from: Socket, to: Socket, idleTimeout: number): Promise<RelayOutcome> | undefined {
-  if (!isPlain(from) || !isPlain(to)) return undefined;
+  if (!isAvailable || !isPlain(from) || !isPlain(to)) return undefined;
   const relay = join(from, to, idleTimeout);
   return relay === undefined ? undefined : settle(relay, from, to);
 }
