@@ -74,6 +74,26 @@ describe('documents', () => {
     expect(warnings).toEqual([]);
   });
 
+  it('are read for the time once a second', async () => {
+    const pki = await createNitroPki({ seed: 'documents' });
+    const client = { config: { systemClockOffset: 0 } };
+    let skew = 0;
+    const attest: Attest = async ({ publicKey }) => {
+      const pcrs = { 0: new Uint8Array(48) };
+      return issueAttestationDocument(pki, { moduleId: 'i-0-enc0', pcrs, publicKey, timestamp: Date.now() + skew });
+    };
+    const documents = new DocumentSource({ attest }, new AttestedClock(client, () => undefined));
+    const offsetAfter = async (ms: number): Promise<number> => {
+      vi.advanceTimersByTime(ms);
+      await documents.take(keyOf(1));
+      return client.config.systemClockOffset;
+    };
+    expect(await offsetAfter(0)).toBe(0);
+    skew = 10_000;
+    expect(await offsetAfter(999)).toBe(0);
+    expect(await offsetAfter(1)).toBe(10_000);
+  });
+
   it.each([-1, 60_001, Number.NaN, Number.POSITIVE_INFINITY])('are not reused for %d ms', (reuseDocumentFor) => {
     expect(() => source({ reuseDocumentFor })).toThrow(RangeError);
   });

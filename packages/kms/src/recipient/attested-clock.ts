@@ -9,6 +9,8 @@ export interface ClockCorrected {
 const CORRECTED_SKEW_MS = 2000;
 /** From here on the local clock is worth a warning, in ms: SigV4 bears 5 minutes. */
 const WARNED_SKEW_MS = 30_000;
+/** Clocks drift by milliseconds a minute: more often than so, in ms, is not worth reading a document for. */
+const OBSERVATION_INTERVAL_MS = 1000;
 
 /**
  * Follows the NSM's clock, the only one that the parent cannot set (the timestamp that AWS signs), so that requests
@@ -18,14 +20,21 @@ export class AttestedClock {
   readonly #client: ClockCorrected | undefined;
   readonly #warn: WarningListener;
   #isWarned = false;
+  #observedAt = Number.NEGATIVE_INFINITY;
 
   constructor(client: ClockCorrected | undefined, warn: WarningListener) {
     this.#client = client;
     this.#warn = warn;
   }
 
+  /** Whether the last observation is long ago, or there was none. */
+  get isDue(): boolean {
+    return performance.now() - this.#observedAt >= OBSERVATION_INTERVAL_MS;
+  }
+
   /** Takes a document's `timestamp`, in ms since the epoch, that was asked for at `askedAt` and came now. */
   observe(timestamp: number, askedAt: number): void {
+    this.#observedAt = performance.now();
     const now = Date.now();
     const skew = timestamp < askedAt ? timestamp - askedAt : Math.max(timestamp - now, 0);
     const isStray = Math.abs(skew) >= CORRECTED_SKEW_MS;

@@ -80,7 +80,7 @@ export class DocumentSource {
   async #make(publicKey: Uint8Array): Promise<Uint8Array> {
     const askedAt = Date.now();
     const document = await this.#request(publicKey);
-    const timestamp = readTimestamp(document);
+    const timestamp = this.#clock.isDue ? readTimestamp(document) : undefined;
     if (timestamp !== undefined) this.#clock.observe(timestamp, askedAt);
     return document;
   }

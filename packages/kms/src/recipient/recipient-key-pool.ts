@@ -3,7 +3,7 @@ import { generateRecipientKey } from './recipient-key.ts';
 
 /** When a recipient key gives way to the next. */
 export interface RecipientKeyPoolOptions {
-  /** Most calls that one key serves. Default 1000. */
+  /** Most calls that one key serves. Default 10 000: making a key costs a thread a tenth of a second. */
   readonly maxUses?: number;
   /** Longest that one key serves, in ms. Default 600 000 (10 minutes). */
   readonly maxAge?: number;
@@ -21,7 +21,7 @@ export class RecipientKeyPool {
   #usesLeft = 0;
   #expiresAt = 0;
 
-  constructor({ maxUses = 1000, maxAge = 600_000 }: RecipientKeyPoolOptions = {}) {
+  constructor({ maxUses = 10_000, maxAge = 600_000 }: RecipientKeyPoolOptions = {}) {
     if (!Number.isInteger(maxUses) || maxUses < 1)
       throw new RangeError(`expected maxUses to be at least 1, found ${maxUses}`);
     if (!(maxAge > 0)) throw new RangeError(`expected maxAge to be above 0 ms, found ${maxAge}`);
