@@ -105,13 +105,11 @@ export interface MeasuredDocument {
 
 /** `kms:RecipientAttestation:…`: lower-case hexadecimal (AWS KMS Developer Guide, "Condition keys for attested platforms"). */
 export function recipientEntries({ kind, pcrs }: MeasuredDocument): ContextEntries {
-  const name = kind === 'enclave' ? 'PCR' : 'NitroTPMPCR';
-  const values = Object.entries(pcrs).map(([index, value]) => [
-    `kms:RecipientAttestation:${name}${index}`,
-    value.toLowerCase(),
-  ]);
-  return {
-    ...Object.fromEntries(values),
-    'kms:RecipientAttestation:ImageSha384': kind === 'enclave' ? pcrs[0]?.toLowerCase() : undefined,
+  const isEnclave = kind === 'enclave';
+  const entries: Record<string, string | undefined> = {
+    'kms:RecipientAttestation:ImageSha384': isEnclave ? pcrs[0]?.toLowerCase() : undefined,
   };
+  const prefix = `kms:RecipientAttestation:${isEnclave ? 'PCR' : 'NitroTPMPCR'}`;
+  for (const [index, value] of Object.entries(pcrs)) entries[prefix + index] = value.toLowerCase();
+  return entries;
 }
