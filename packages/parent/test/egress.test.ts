@@ -60,6 +60,41 @@ describe("the enclave's own way out", () => {
     server.close();
   });
 
+  it('makes no more connections at a time than maxSockets, also while they are being made', async () => {
+    const { key, certificate } = await selfSigned(['api.example']);
+    let [open, most] = [0, 0];
+    const server = createHttpsServer({ key, cert: certificate }, (_, response) => {
+      setTimeout(() => response.end('one of many'), 20);
+    });
+    server.on('secureConnection', (socket) => {
+      open += 1;
+      most = Math.max(most, open);
+      socket
+        .on('error', () => undefined)
+        .once('close', () => {
+          open -= 1;
+        });
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const agent = egress().agent({ ca: certificate, maxSockets: 2 });
+    const ask = async () => {
+      const [response] = await once(get({ host: 'api.example', port, path: '/', agent }), 'response');
+      return text(response);
+    };
+    expect(await Promise.all(Array.from({ length: 10 }, ask))).toEqual(Array(10).fill('one of many'));
+    expect(most).toBe(2);
+    agent.destroy();
+    server.close();
+  });
+
+  it('serves the requests that wait behind one whose connection did not come about', async () => {
+    const agent = egress().agent({ maxSockets: 1 });
+    const requests = Array.from({ length: 3 }, () => get({ host: 'other.example', port: 443, agent }));
+    for (const [error] of await Promise.all(requests.map((request) => once(request, 'error'))))
+      expect(error).toMatchObject({ code: 'TARGET_NOT_ALLOWED' });
+  });
+
   it('refuses what its own list does not name, before anything leaves the enclave', async () => {
     await expect(egress().connect({ host: 'other.example', port: 443 })).rejects.toMatchObject({
       code: 'TARGET_NOT_ALLOWED',

@@ -1,10 +1,10 @@
-import type { Agent } from 'node:http';
-import type { AgentOptions } from 'node:https';
+import type { AgentOptions, RequestOptions } from 'node:https';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { connect as connectTls } from 'node:tls';
+import { brokenConnection, takeSlot } from '@nitro-enclaves/vsock/agent-slot';
 import type { AllowEntry, Target } from '../proxy/allow-list.ts';
 import { AllowList } from '../proxy/allow-list.ts';
 import { ProxyError } from '../proxy/error.ts';
@@ -121,16 +121,15 @@ class EgressAgent extends HttpsAgent {
     this.#connect = connect;
   }
 
-  override createConnection(
-    options: Parameters<NonNullable<Agent['createConnection']>>[0],
-    done?: (error: Error | null, stream: Duplex) => void,
-  ): undefined {
-    const host = options.host ?? '';
-    this.#open({ host, port: Number(options.port ?? 443) }, { ...this.options, ...options }).then(
-      (socket) => done?.(null, socket),
-      // Node calls back with an error alone; its types want a stream beside it.
-      (error: Error) => (done as ((error: Error) => void) | undefined)?.(error),
-    );
+  override createConnection(options: RequestOptions, done?: (error: Error | null, stream: Duplex) => void): undefined {
+    const giveBack = takeSlot(this, this.getName(options));
+    const target = { host: options.host ?? '', port: Number(options.port ?? 443) };
+    this.#open(target, { ...this.options, ...options })
+      .catch(brokenConnection)
+      .then((connection) => {
+        giveBack();
+        done?.(null, connection);
+      });
   }
 
   async #open(target: Target, options: object): Promise<TLSSocket> {
