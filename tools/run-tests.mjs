@@ -11,7 +11,7 @@ import { ROOT, run } from './run.mjs';
 
 /**
  * Tests that want the machine for themselves, and whose subject is not Node's version: a browser, a guest, the packed
- * packages, long soaks. They run one file after the other, and once.
+ * packages, containers, long soaks. They run one file after the other, and once.
  */
 const HEAVY = [
   'test/browser/',
@@ -19,6 +19,7 @@ const HEAVY = [
   'test/package/',
   'test/qemu/',
   'test/demo/',
+  'test/documents/',
   'test/fuzz/',
   'soak.test.ts',
 ];
@@ -66,8 +67,11 @@ async function testOrdinary(bin) {
   return (await run(join(bin, 'node'), [VITEST, 'run', ...excluded], { env })).status;
 }
 
-/** A browser, compilers for the programs that tests start, and OpenSSL, which they compare with. */
-const DEBIAN_PACKAGES = ['chromium', 'gcc', 'libc6-dev', 'gcc-aarch64-linux-gnu', 'openssl'];
+/** A browser, compilers for the programs that tests start, OpenSSL, which they compare with, and what documents' commands use. */
+const DEBIAN_PACKAGES = [
+  ...['chromium', 'gcc', 'libc6-dev', 'gcc-aarch64-linux-gnu', 'openssl'],
+  ...['awscli', 'buildah', 'curl', 'jq'],
+];
 
 /** Without them tests skip, and say why: no reason to stop. */
 async function installForTests() {

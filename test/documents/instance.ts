@@ -2,7 +2,7 @@
 // AWS CLI is the genuine one, KMS is emulated, nitro-cli's command lines are checked and done by the emulator, docker is
 // buildah. What is left, only an instance can do: stand-ins/of-the-instance.txt lists it.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Emulator } from '@nitro-enclaves/emulator';
@@ -14,7 +14,7 @@ import { copyTree, fileOfDocuments } from './tree-copy.ts';
 
 const STAND_INS = fileOfDocuments('stand-ins');
 const AWS_CLI = '/usr/bin/aws';
-const SESSION_MS = 600_000;
+const SESSION_MS = 420_000;
 const ACCOUNT = '111122223333';
 const REGION = 'eu-west-1';
 
@@ -44,7 +44,8 @@ export interface SessionEnd {
 
 /** Options of {@link Instance.run}. */
 export interface SessionOptions {
-  /** Commands of the test itself, after the blocks: the instance goes on serving meanwhile. */
+  /** Commands of the test itself: before the block with a mark, and after all; the instance goes on serving meanwhile. */
+  readonly before?: Readonly<Record<string, string>>;
   readonly afterwards?: string;
   /** Further variables. */
   readonly env?: Readonly<Record<string, string>>;
@@ -93,7 +94,13 @@ export class Instance implements AsyncDisposable {
       region: REGION,
       roleArn: `arn:aws:iam::${ACCOUNT}:role/enclave-parent`,
       folder: join(folder, 'emulator'),
-      kms: { accountId: ACCOUNT, audit: (line) => audit.push(JSON.parse(line)) },
+      kms: {
+        accountId: ACCOUNT,
+        audit: (line) => {
+          audit.push(JSON.parse(line));
+          appendFileSync(join(folder, 'audit'), `${line}\n`);
+        },
+      },
     });
     const control = await startControlServer(emulator);
     writeSystemFolders(folder);
@@ -134,13 +141,25 @@ export class Instance implements AsyncDisposable {
 
   /** A file of the instance, by the path that the documents have for it. */
   read(path: string): string {
-    return readFileSync(join(this.folder, path), 'utf8');
+    return this.readBytes(path).toString('utf8');
+  }
+
+  /** The bytes of such a file. */
+  readBytes(path: string): Buffer {
+    return readFileSync(join(this.folder, path));
   }
 
   /** Runs blocks one after the other in one shell, from the root of the tree; ends their processes and enclaves. */
-  async run(blocks: readonly CodeBlock[], { afterwards = '', env = {} }: SessionOptions = {}): Promise<SessionEnd> {
+  async run(
+    blocks: readonly CodeBlock[],
+    { before = {}, afterwards = '', env = {} }: SessionOptions = {},
+  ): Promise<SessionEnd> {
     const script = join(this.folder, 'session.sh');
-    const code = blocks.map((block) => `echo '== ${block.place}' >&2\n${this.#localized(block.code)}`);
+    const code = blocks.flatMap(({ place, marks, code }) => [
+      ...marks.map((mark) => before[mark] ?? ''),
+      `echo '== ${place}' >&2`,
+      this.#localized(code),
+    ]);
     writeFileSync(script, [...code, afterwards].join('\n'));
     const hosts = join(this.folder, 'hosts');
     writeFileSync(hosts, `${readFileSync('/etc/hosts', 'utf8')}\n127.0.0.1 www.example.com\n`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseNitroCliArguments } from './nitro-cli-arguments.mjs';
+import { parseNitroCliArguments } from '../documents/nitro-cli-arguments.mjs';
 
 const parse = (line: string) => parseNitroCliArguments(line.split(' '));
 
