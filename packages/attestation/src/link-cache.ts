@@ -40,6 +40,7 @@ export class LinkCache {
 
   /** The verified link of `encoded` below the link `issuerId` (0 for the root). */
   get(encoded: Uint8Array, issuerId: number): VerifiedLink | undefined {
+    if (this.#links.size === 0) return undefined;
     const name = nameOf(encoded, issuerId);
     const link = this.#links.get(name);
     if (link === undefined || !constantTimeEqual(link.own.certificate.encoded, encoded)) return undefined;
@@ -55,6 +56,7 @@ export class LinkCache {
     const known = this.get(encoded, issuerId);
     if (known !== undefined) return known;
     const link = { own, id: this.#nextId };
+    if (this.#capacity === 0) return link;
     this.#nextId += 1;
     this.#links.set(nameOf(encoded, issuerId), link);
     const [oldest = ''] = this.#links.keys();

@@ -89,6 +89,7 @@ export function optionsOf<Mandatory extends Readers, Optional extends Readers>(
   optional: Optional,
 ): ReadValue<ValuesOf<Mandatory> & Partial<ValuesOf<Optional>>> {
   const readers: Readers = { ...mandatory, ...optional };
+  const names = Reflect.ownKeys(readers);
   return (value, path) => {
     const options = expectRecord(value, path);
     for (const name of Reflect.ownKeys(options)) {
@@ -98,11 +99,10 @@ export function optionsOf<Mandatory extends Readers, Optional extends Readers>(
       }
     }
     const values: Record<PropertyKey, unknown> = {};
-    for (const name of Reflect.ownKeys(readers)) {
+    for (const name of names) {
+      if (options[name] === undefined && !Object.hasOwn(mandatory, name)) continue;
       const place = typeof name === 'symbol' ? `[${name.description}]` : `.${name}`;
-      if (options[name] !== undefined || Object.hasOwn(mandatory, name)) {
-        values[name] = readers[name]?.(options[name], path + place);
-      }
+      values[name] = readers[name]?.(options[name], path + place);
     }
     return values as ValuesOf<Mandatory> & Partial<ValuesOf<Optional>>;
   };

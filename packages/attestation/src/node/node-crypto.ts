@@ -1,21 +1,32 @@
-import type { KeyObject, VerifyKeyObjectInput } from 'node:crypto';
+import type { KeyObject, VerifyKeyObjectInput, VerifyPublicKeyInput } from 'node:crypto';
 import { createHash, createPublicKey, verify } from 'node:crypto';
-import { concatBytes } from '@nitro-enclaves/core';
 import type { NitroCrypto, SyncNitroCrypto } from '../crypto.ts';
+import { P384_POINT_BYTES } from '../p384.ts';
 
-/** SubjectPublicKeyInfo of an uncompressed secp384r1 point, up to the point (RFC 5480 §2). */
-const SPKI_PREFIX = Uint8Array.of(
+/** SubjectPublicKeyInfo of an uncompressed secp384r1 point (RFC 5480 §2): the prefix of all, and room for the point. */
+const SPKI_PREFIX = [
   ...[0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01],
   ...[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00],
-);
+];
+const spki = Buffer.from([...SPKI_PREFIX, ...new Array(P384_POINT_BYTES).fill(0)]);
 
-/** Keys that are ready: making one so costs as much as a tenth of a signature, on Node 20 a fifth. */
-const keys = new WeakMap<Uint8Array, KeyObject>();
+/** Keys that were used before; `undefined` after the first time. */
+const keys = new WeakMap<Uint8Array, KeyObject | undefined>();
 
-function keyOf(point: Uint8Array): VerifyKeyObjectInput {
+/**
+ * A key is made ready at its second use: most keys of a chain that is verified from its beginning are used once, and it
+ * costs more to make one ready (a tenth of a signature, on Node 20 a fifth) than to use it as it is.
+ */
+function keyOf(point: Uint8Array): VerifyKeyObjectInput | VerifyPublicKeyInput {
   let key = keys.get(point);
   if (key === undefined) {
-    key = createPublicKey({ key: Buffer.from(concatBytes(SPKI_PREFIX, point)), format: 'der', type: 'spki' });
+    spki.set(point, SPKI_PREFIX.length);
+    const encoded = { key: spki, format: 'der', type: 'spki' } as const;
+    if (!keys.has(point)) {
+      keys.set(point, undefined);
+      return { ...encoded, dsaEncoding: 'ieee-p1363' };
+    }
+    key = createPublicKey(encoded);
     keys.set(point, key);
   }
   return { key, dsaEncoding: 'ieee-p1363' };
