@@ -1,5 +1,6 @@
 // Images of containers without Docker: buildah builds them in a folder of its own. The base images that Dockerfiles name come
-// from no registry: each is this machine's Debian (its essential packages) with this machine's Node, under their name.
+// from no registry: each is this machine's Debian (its essential packages) with this machine's Node, under their name. The one
+// of Amazon Linux has a dnf that takes the packages which the Dockerfiles install, and installs nothing.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -70,37 +71,62 @@ ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt npm_config_prefer_offline=true
 `;
 
+const NODE_IMAGE = 'docker.io/library/node:24-bookworm-slim';
+const AMAZON_LINUX_IMAGE = 'public.ecr.aws/amazonlinux/amazonlinux:2023';
+
+const AMAZON_LINUX_DOCKERFILE = `FROM ${NODE_IMAGE}
+COPY dnf /usr/local/bin/dnf
+`;
+const DNF = `#!/bin/sh
+case "$*" in
+  'install -y aws-nitro-enclaves-cli nodejs22 nodejs22-npm' | 'clean all') exit 0 ;;
+esac
+echo "dnf: not among the packages that are known to be Amazon Linux's: $*" >&2
+exit 1
+`;
+
 /** Where packages are installed from: this machine's configuration of npm, and what it has fetched already. */
-function volumes(): string[] {
+function volumes(npmConfiguration: string): string[] {
   const home = homedir();
   const pnpmStore = join(process.env['XDG_DATA_HOME'] ?? join(home, '.local', 'share'), 'pnpm');
   const mounts = [
     [join(home, '.npm'), '/root/.npm'],
     [pnpmStore, '/root/.local/share/pnpm'],
     [join(home, '.npmrc'), '/root/.npmrc:ro'],
-    ['/etc/npmrc', '/usr/local/etc/npmrc:ro'],
+    [npmConfiguration, '/usr/local/etc/npmrc:ro'],
     ['/etc/ssl/certs', '/etc/ssl/certs:ro'],
   ];
   return mounts.flatMap(([from = '', to = '']) => (existsSync(from) ? ['--volume', `${from}:${to}`] : []));
 }
 
-/** Images in a folder, with base images under the given names. */
+/** Images in a folder, with the base images of the Dockerfiles. */
 export class Containers {
   readonly folder: string;
 
-  constructor(folder: string, baseImages: readonly string[]) {
+  /** `npmConfiguration`: lines of npm's configuration file, for what is built. */
+  constructor(folder: string, npmConfiguration: string) {
     this.folder = folder;
+    writeFileSync(this.#npmConfiguration, npmConfiguration);
     const context = join(folder, 'base');
     makeRoot(join(context, 'root'));
-    writeFileSync(join(context, 'Dockerfile'), BASE_DOCKERFILE);
-    const tags = baseImages.flatMap((name) => ['--tag', name]);
-    this.#buildah('build', '--isolation', 'chroot', '--layers', '--quiet', ...tags, context);
+    writeFileSync(join(context, 'dnf'), DNF, { mode: 0o755 });
+    this.#build(context, NODE_IMAGE, BASE_DOCKERFILE);
+    this.#build(context, AMAZON_LINUX_IMAGE, AMAZON_LINUX_DOCKERFILE);
     rmSync(context, { recursive: true });
+  }
+
+  get #npmConfiguration(): string {
+    return join(this.folder, 'npmrc');
+  }
+
+  #build(context: string, name: string, dockerfile: string): void {
+    writeFileSync(join(context, 'Dockerfile'), dockerfile);
+    this.#buildah('build', '--isolation', 'chroot', '--layers', '--pull-never', '--quiet', '--tag', name, context);
   }
 
   /** Variables of the stand-in for docker. */
   get env(): Record<string, string> {
-    return { CONTAINERS: this.folder, CONTAINER_VOLUMES: volumes().join(' ') };
+    return { CONTAINERS: this.folder, CONTAINER_VOLUMES: volumes(this.#npmConfiguration).join(' ') };
   }
 
   #buildah(...args: string[]): string {

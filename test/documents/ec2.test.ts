@@ -1,5 +1,5 @@
 // The steps for EC2, of every example and of the guide: run as they are written, on a stand-in for an instance.
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { customTrustAnchor, verifyAttestationDocument } from '@nitro-enclaves/attestation';
@@ -10,12 +10,51 @@ import { codeBlocks } from '../readme/code-blocks.ts';
 import { Containers, whyNoContainers } from './containers.ts';
 import type { SessionOptions } from './instance.ts';
 import { Instance, whyNoInstance } from './instance.ts';
+import { PackedRegistry } from './registry.ts';
+import { fileOfDocuments } from './tree-copy.ts';
 
 const MINUTE = 60_000;
 
 /** A public certificate authority, which answers to a request. */
 const AUTHORITY = `openssl req -x509 -newkey rsa:2048 -noenc -keyout $INSTANCE/authority.key -out $INSTANCE/authority.pem -subj /CN=authority
 openssl x509 -req -in request.pem -copy_extensions copy -days 30 -CA $INSTANCE/authority.pem -CAkey $INSTANCE/authority.key -out chain.pem`;
+
+/** An image of a container, for documents that are about no application. */
+const APP = 'docker build -f examples/hello/Dockerfile -t app .';
+
+/** What the AWS CLI has to be able to do with the emulated KMS, refusals included. */
+const AWS_CLI_SESSION = `
+key=$(aws kms create-key --description wire --tags TagKey=stage,TagValue=test --query KeyMetadata.Arn --output text)
+aws kms create-alias --alias-name alias/wire --target-key-id $key
+aws kms describe-key --key-id alias/wire --query KeyMetadata.KeyState --output text | grep -x Enabled
+printf 'over the wire' > plain
+sealed=$(aws kms encrypt --key-id alias/wire --plaintext fileb://plain --encryption-context a=b --query CiphertextBlob --output text)
+open() { aws kms decrypt --ciphertext-blob $sealed --encryption-context "$1" --query Plaintext --output text; }
+echo "opened: $(open a=b | base64 -d)"
+open a=c && exit 1
+aws kms generate-data-key --key-id $key --key-spec AES_256 --query Plaintext --output text | base64 -d | wc -c | grep -x 32
+signer=$(aws kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY --query KeyMetadata.KeyId --output text)
+signature=$(aws kms sign --key-id $signer --message fileb://plain --signing-algorithm ECDSA_SHA_256 --query Signature --output text)
+printf %s "$signature" | base64 -d > signature
+aws kms verify --key-id $signer --message fileb://plain --signing-algorithm ECDSA_SHA_256 --signature fileb://signature \\
+  --query SignatureValid --output text | grep -x True
+aws kms get-key-policy --key-id $key --policy-name default --query Policy --output text |
+  jq '.Statement += [{ Effect: "Deny", Principal: "*", Action: "kms:Decrypt", Resource: "*" }]' > policy.json
+aws kms put-key-policy --key-id $key --policy-name default --policy file://policy.json
+open a=b && exit 1
+aws kms list-keys --query 'length(Keys)'
+aws kms schedule-key-deletion --key-id $signer --pending-window-in-days 7 --query KeyState --output text | grep -x PendingDeletion
+aws kms describe-key --key-id alias/absent && exit 1
+true
+`;
+
+/** Runs the program of the pod in its image, without the hardware: it has to load, and to answer the kubelet. */
+const POD = `store="--root $CONTAINERS/images --runroot $CONTAINERS/run"
+pod=$(buildah $store from --pull-never 111122223333.dkr.ecr.eu-west-1.amazonaws.com/enclave-parent:1.0)
+variables='--env EIF_PATH=/app/application.eif --env MEMORY_MIB=1024 --env CPU_COUNT=2 --env READY_PORT=443 --env HEALTH_PORT=0'
+timeout 10 buildah $store run --isolation chroot $variables $pod -- node /app/main.mjs || [ $? = 124 ]
+buildah $store run --isolation chroot $pod -- nitro-enclaves --version`;
+
 const impossible = await whyNoInstance();
 const withoutContainers = whyNoContainers();
 const reason = impossible ?? (withoutContainers && `no Dockerfile: ${withoutContainers}`);
@@ -30,24 +69,33 @@ function steps(document: string): CodeBlock[] {
 
 describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefined ? '' : ` [${reason}]`}`, () => {
   let instance: Instance;
+  let registry: PackedRegistry;
   let containers: Containers | undefined;
   beforeAll(async () => {
     instance = await Instance.start();
+    registry = await PackedRegistry.start(join(instance.folder, 'packed'));
+    instance.write('npmrc', registry.configuration);
     if (withoutContainers === undefined)
-      containers = new Containers(mkdtempSync(join(tmpdir(), 'containers-')), [
-        'docker.io/library/node:24-bookworm-slim',
-      ]);
-  }, 5 * MINUTE);
+      containers = new Containers(mkdtempSync(join(tmpdir(), 'containers-')), registry.configuration);
+    await runCode('node tools/with-pnpm.mjs build');
+  }, 8 * MINUTE);
   afterAll(async () => {
     containers?.close();
+    await registry?.[Symbol.asyncDispose]();
     await instance?.[Symbol.asyncDispose]();
   }, MINUTE);
 
-  async function run(document: string, options: SessionOptions = {}): Promise<string> {
-    const { status, output } = await instance.run(steps(document), { ...options, env: containers?.env ?? {} });
+  async function runBlocks(blocks: readonly CodeBlock[], options: SessionOptions = {}): Promise<string> {
+    const { status, output } = await instance.run(blocks, { ...options, env: containers?.env ?? {} });
     expect(status, output.slice(-5000)).toBe(0);
     return output;
   }
+
+  /** Runs the steps of a document. */
+  const run = (document: string, options?: SessionOptions) => runBlocks(steps(document), options);
+
+  /** Runs commands of the test itself. */
+  const runCode = (code: string) => runBlocks([{ place: 'the test', language: 'sh', marks: [], code }]);
 
   it(
     'of hello lead to an enclave that tells what it is',
@@ -132,5 +180,110 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       expect(moduleId).toContain('-enc');
     },
     10 * MINUTE,
+  );
+
+  it.skipIf(withoutContainers !== undefined)(
+    'of kubernetes lead to an image of the pod whose program starts',
+    async () => {
+      await run('examples/kubernetes/README.md', { before: { image: 'node examples/make-root.mjs hello root' } });
+      const output = await runCode(POD);
+      expect(output).toContain('"event":"health"');
+    },
+    10 * MINUTE,
+  );
+
+  it(
+    'of the guide lead from the allocator to an enclave',
+    async () => {
+      const before = { docker: APP };
+      const output = await run('docs/laptop-to-ec2.md', { before });
+      expect(output).toContain('added ');
+      if (withoutContainers === undefined) expect(output).toContain('"State": "RUNNING"');
+    },
+    10 * MINUTE,
+  );
+
+  it(
+    'of the package eif lead to an image',
+    async () => {
+      const blobs = join(instance.folder, 'usr/share/nitro_enclaves/blobs');
+      const files = `node examples/make-root.mjs hello root; cp ${blobs}/nsm.ko .; cp ${blobs}/*Image bzImage`;
+      const before = { docker: APP, ec2: files };
+      expect(await run('packages/eif/README.md', { before })).toMatch(/^PCR0 [0-9a-f]{96}$/m);
+    },
+    10 * MINUTE,
+  );
+
+  it(
+    'of the package parent lead to a proxy that takes its file',
+    async () => {
+      const [yaml] = codeBlocks('packages/parent/README.md').filter(({ language }) => language === 'yaml');
+      instance.write('/etc/nitro_enclaves/proxy.yaml', yaml?.code ?? '');
+      await run('packages/parent/README.md');
+    },
+    MINUTE,
+  );
+
+  it(
+    'of the tests on real hardware lead to an image',
+    async () => {
+      expect(await run('test/qemu/README.md')).toMatch(/PCR0\W+[0-9a-f]{96}/);
+    },
+    5 * MINUTE,
+  );
+
+  it('need an instance for nothing but the commands that are known', () => {
+    const known = readFileSync(fileOfDocuments('stand-ins/of-the-instance.txt'), 'utf8').trim().split('\n');
+    expect([...new Set(instance.commandsOfTheInstance())].sort()).toEqual(known.sort());
+  });
+
+  it.each(
+    codeBlocks('README.md')
+      .filter(({ marks }) => marks[0] === 'clone')
+      .map((block) => [block.code.trim(), block] as const),
+  )(
+    'begin with what a newcomer does: %s',
+    async (_command, block) => {
+      const output = await runBlocks([block]);
+      expect(output).toContain('✓');
+      expect(output).not.toContain('✗');
+    },
+    10 * MINUTE,
+  );
+
+  it.each(['tls-server', 'verify-in-browser'])(
+    'begin on a laptop: %s',
+    async (example) => {
+      const [block] = codeBlocks(`examples/${example}/README.md`).filter(({ marks }) => marks[0] === 'laptop');
+      const afterwards = 'until [ -s $INSTANCE/announced ]; do sleep 1; done; cat $INSTANCE/announced';
+      const code = `${block?.code.trimEnd()} > $INSTANCE/announced &\n`;
+      instance.write('announced', '');
+      const output = await runBlocks([{ place: block?.place ?? '', language: 'sh', marks: [], code }], { afterwards });
+      expect(output).toMatch(/https?:\/\//);
+    },
+    5 * MINUTE,
+  );
+
+  const wire = codeBlocks('packages/emulator/README.md').filter(({ marks }) => marks[0] === 'aws');
+  it.each(wire.map((block) => [block.place, block] as const))(
+    'by the AWS CLI, at %s',
+    async (_place, block) => {
+      expect((await runBlocks([block])).split('\n').at(-1)).toBe('hello');
+    },
+    3 * MINUTE,
+  );
+
+  it(
+    'by the AWS CLI: a key, its policy, what it encrypts, and what is refused',
+    async () => {
+      const output = await runCode(AWS_CLI_SESSION);
+      expect(output).toContain('opened: over the wire');
+      expect(output.match(/\((InvalidCiphertext|AccessDenied|NotFound)Exception\)/g)).toEqual([
+        '(InvalidCiphertextException)',
+        '(AccessDeniedException)',
+        '(NotFoundException)',
+      ]);
+    },
+    3 * MINUTE,
   );
 });

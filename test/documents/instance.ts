@@ -24,6 +24,9 @@ const SYSTEM_FOLDERS = ['/etc/nitro_enclaves', '/usr/share/nitro_enclaves', '/va
 /** nitro-cli's allocator.yaml, as its package installs it. */
 const ALLOCATOR = '---\nmemory_mib: 512\ncpu_count: 2\n';
 
+/** An entry of the allow-list that nitro-cli's package installs for its proxy. */
+const PROXY_ALLOWLIST = `allowlist:\n- {address: kms.${REGION}.amazonaws.com, port: 443}\n`;
+
 /** Why no instance can be stood in for on this machine; `undefined` when one can. */
 export async function whyNoInstance(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'needs root';
@@ -64,6 +67,7 @@ function writeSystemFolders(folder: string): void {
   for (const path of SYSTEM_FOLDERS) mkdirSync(join(folder, path), { recursive: true });
   writeBlobs(join(folder, '/usr/share/nitro_enclaves/blobs'));
   writeFileSync(join(folder, '/etc/nitro_enclaves/allocator.yaml'), ALLOCATOR);
+  writeFileSync(join(folder, '/etc/nitro_enclaves/vsock-proxy.yaml'), PROXY_ALLOWLIST);
 }
 
 export class Instance implements AsyncDisposable {
@@ -139,6 +143,11 @@ export class Instance implements AsyncDisposable {
     return existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
   }
 
+  /** Puts a file where the documents have it. */
+  write(path: string, content: string): void {
+    writeFileSync(join(this.folder, path), this.#localized(content));
+  }
+
   /** A file of the instance, by the path that the documents have for it. */
   read(path: string): string {
     return this.readBytes(path).toString('utf8');
@@ -202,9 +211,11 @@ export class Instance implements AsyncDisposable {
     const authorities = join(this.folder, 'authorities.pem');
     return {
       ...process.env,
-      PATH: [STAND_INS, process.env['PATH']].join(delimiter),
+      PATH: [STAND_INS, join(this.folder, 'global', 'bin'), process.env['PATH']].join(delimiter),
       USER: 'ec2-user',
       TMPDIR: tmpdir(),
+      npm_config_globalconfig: join(this.folder, 'npmrc'),
+      npm_config_prefix: join(this.folder, 'global'),
       NODE: process.execPath,
       TREE: this.tree,
       INSTANCE: this.folder,

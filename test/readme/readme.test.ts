@@ -1,6 +1,6 @@
 // The examples of every document: each `ts` block is type-checked, and run as a module of its own unless it is marked
-// `no-run`; each `sh` block marked `run` is run by bash in an empty folder, with `nitro-enclaves` on its path. They use
-// the built packages, as a reader would.
+// `no-run`; each `sh` block marked `run` is run by bash in an empty folder, with `nitro-enclaves` on its path, and goes on
+// through those marked `go-on`. They use the built packages, as a reader would.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -35,7 +35,15 @@ const TSCONFIG = {
 
 const blocks = documents().flatMap(codeBlocks);
 const examples = blocks.filter(({ language }) => language === 'ts');
-const commands = blocks.filter(({ language, marks }) => language === 'sh' && marks.includes('run'));
+
+/** The blocks to run; one that is marked `go-on` belongs to the one before. */
+const commands: CodeBlock[] = [];
+for (const block of blocks.filter(({ language, marks }) => language === 'sh' && marks[0] === 'run')) {
+  const before = commands.at(-1);
+  if (block.marks.includes('go-on') && before !== undefined)
+    commands.splice(-1, 1, { ...before, code: before.code + block.code });
+  else commands.push(block);
+}
 
 const fileOf = ({ place }: CodeBlock, extension: string) => `${place.replaceAll(/[^\w.]+/g, '-')}${extension}`;
 

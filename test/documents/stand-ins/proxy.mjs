@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse, stringify } from 'yaml';
 
-const { values } = parseArgs({ options: { config: { type: 'string' } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { config: { type: 'string' }, check: { type: 'boolean' } },
+});
 const main = join(process.env.TREE, 'packages', 'cli', 'dist', 'main.js');
 
 function proxy(...args) {
@@ -14,8 +17,9 @@ function proxy(...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-proxy('--check', '--config', values.config);
-const { routes } = parse(readFileSync(values.config, 'utf8'));
+proxy(...positionals, '--check', '--config', values.config);
+if (values.check) process.exit(0);
+const { routes = [] } = parse(readFileSync(values.config, 'utf8'));
 const inward = routes
   .filter(({ from }) => from.tcp !== undefined)
   .map((route) => ({ ...route, from: { tcp: route.from.tcp.replace('0.0.0.0', '127.0.0.1') } }));
