@@ -63,6 +63,7 @@ const COMMANDS = {
     needs: [['eif-path'], ['private-key'], ['signing-certificate']],
   },
   pcr: { options: { input: TEXT, 'signing-certificate': TEXT }, needs: [['input', 'signing-certificate']] },
+  '--version': { options: {} },
   explain: { options: { 'error-code': ERROR_CODE }, needs: [['error-code']] },
 };
 

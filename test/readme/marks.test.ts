@@ -38,6 +38,7 @@ const TESTED: Readonly<Record<string, readonly string[]>> = {
     'examples/verify-in-browser/README.md',
     'packages/eif/README.md',
     'packages/parent/README.md',
+    'test/qemu/README.md',
   ],
 };
 
