@@ -48,7 +48,7 @@ function decodePayload({ payload }: CoseSign1): CborMap {
   if (payload.length < 1 || payload.length > MAX_PAYLOAD_BYTES) {
     refuse('PAYLOAD_LENGTH', path, `1 to ${MAX_PAYLOAD_BYTES} bytes`, payload.length);
   }
-  const decoded = at(path, () => decodeCbor(payload, LIMITS));
+  const decoded = at(path, () => decodeCbor(payload, { ...LIMITS, copy: false }));
   return decoded instanceof Map ? decoded : refuse('PAYLOAD_NOT_MAP', path, 'a map', typeName(decoded));
 }
 

@@ -10,6 +10,8 @@ export interface CborLimits {
   maxDepth?: number;
   /** Most items in all: values, keys, array elements. Default 4096. */
   maxItems?: number;
+  /** Whether to read from a private copy. Default true; `false` for bytes that nobody else can write into. */
+  copy?: boolean;
 }
 
 /** Additional information of an array or map that ends with a break. */
@@ -52,9 +54,9 @@ export class CborReader {
   /** Where the item that is being read begins: what an error points at. */
   #start = 0;
 
-  constructor(bytes: Uint8Array, { maxBytes = 65_536, maxDepth = 8, maxItems = 4096 }: CborLimits = {}) {
+  constructor(bytes: Uint8Array, { maxBytes = 65_536, maxDepth = 8, maxItems = 4096, copy = true }: CborLimits = {}) {
     if (bytes.length > maxBytes) refuseCbor('CBOR_TOO_LARGE', 'CBOR', `at most ${maxBytes} bytes`, bytes.length, {});
-    this.#bytes = copyBytes(bytes);
+    this.#bytes = copy ? copyBytes(bytes) : bytes;
     this.#maxDepth = maxDepth;
     this.#itemsLeft = maxItems;
   }

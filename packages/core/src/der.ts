@@ -54,15 +54,8 @@ const LONG_TAG = 0x1f;
 
 const ANOTHER_BYTE = 'another byte';
 
-/** The number that `count` decimal digits write; NaN when one of them is no digit. */
-function readDigits(content: Uint8Array, start: number, count: number): number {
-  let number = 0;
-  for (let index = start; index < start + count; index += 1) {
-    const digit = (content[index] ?? 0) - 0x30;
-    number = digit >= 0 && digit <= 9 ? number * 10 + digit : Number.NaN;
-  }
-  return number;
-}
+/** Year, month, day, hour, minute, second. */
+const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
 
 /**
  * A bounded cursor over strict DER: one-byte tags, minimal definite lengths of at most four bytes, minimal integers,
@@ -182,26 +175,17 @@ export class DerReader {
   readTime(): number {
     const isGeneralized = this.peekTag() === DER_TAG.GENERALIZED_TIME;
     const content = this.#readContent(isGeneralized ? DER_TAG.GENERALIZED_TIME : DER_TAG.UTC_TIME);
-    const digitsOfYear = isGeneralized ? 4 : 2;
-    const shortYear = readDigits(content, 0, digitsOfYear);
-    const century = shortYear < 50 ? 2000 : 1900;
-    const year = isGeneralized ? shortYear : century + shortYear;
-    const [month = 0, day, hour = 0, minute = 0, second = 0] = [0, 2, 4, 6, 8].map((at) =>
-      readDigits(content, digitsOfYear + at, 2),
-    );
-    const time = Date.UTC(year, month - 1, day, hour, minute, second);
-    // Date.UTC rolls 30 February over into March, and 24:00 into the next day: only of a real date it is the same day.
-    const isDate = new Date(time).getUTCDate() === day && month > 0 && month <= 12 && minute < 60 && second < 60;
-    const isEnded = content.length === digitsOfYear + 11 && content[digitsOfYear + 10] === 0x5a;
+    const text = String.fromCharCode(...content.subarray(0, 16));
+    const century = text < '5' ? '20' : '19';
+    const moment = (isGeneralized ? text : century + text).replace(TIME, '$1-$2-$3T$4:$5:$6.000Z');
+    const date = new Date(moment);
+    // 30 February would roll over into March: written back, only a real date is the same.
+    const isDate = date.toJSON() === moment;
     // RFC 5280 §4.1.2.5: two forms of one moment would be two encodings of one certificate.
-    if (!isDate || !isEnded || (isGeneralized && year < 2050)) {
-      this.#fail(
-        'DER_TIME',
-        'YYMMDDHHMMSSZ, from 2050 YYYYMMDDHHMMSSZ',
-        JSON.stringify(String.fromCharCode(...content.subarray(0, 16))),
-      );
+    if (!isDate || (isGeneralized && moment < '2050')) {
+      this.#fail('DER_TIME', 'YYMMDDHHMMSSZ, from 2050 YYYYMMDDHHMMSSZ', JSON.stringify(text));
     }
-    return time;
+    return date.getTime();
   }
 
   /** Passes over the next element, which must carry `tag`, and gives the offset of its content. */
