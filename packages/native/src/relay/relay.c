@@ -102,13 +102,13 @@ static void check_all_idle(struct relay *relay, int64_t now)
 		relay->next_check = now + IDLE_CHECK_MS;
 }
 
-static int32_t patience(const struct relay *relay)
+static int32_t patience(const struct relay *relay, int64_t now)
 {
 	int64_t left;
 
 	if (relay->next_check == NEVER)
 		return -1;
-	left = relay->next_check - monotonic_ms();
+	left = relay->next_check - now;
 	if (left < 0)
 		return 0;
 	return left < INT32_MAX ? (int32_t)left : INT32_MAX;
@@ -170,12 +170,13 @@ static void *run(void *argument)
 {
 	struct relay *relay = argument;
 	struct epoll_event events[EVENTS_AT_ONCE];
+	int64_t now = monotonic_ms();
 
 	thread_begin("relay-epoll");
 	while (!__atomic_load_n(&relay->stopping, __ATOMIC_ACQUIRE)) {
-		long count = SYSCALL(epoll_pwait, relay->epoll, events, EVENTS_AT_ONCE, patience(relay), NULL, 8);
-		int64_t now = monotonic_ms();
+		long count = SYSCALL(epoll_pwait, relay->epoll, events, EVENTS_AT_ONCE, patience(relay, now), NULL, 8);
 
+		now = monotonic_ms();
 		for (long index = 0; index < count; index++)
 			handle(relay, &events[index], now);
 		obey_all(relay);
