@@ -6,7 +6,6 @@ import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { KMS } from '@aws-sdk/client-kms';
 import { decodeCbor, decodeCoseSign1, encodeHex } from '@nitro-enclaves/core';
 import { buildEif } from '@nitro-enclaves/eif';
@@ -20,6 +19,7 @@ import { ENCLAVE_CID, QemuEnclave } from '../../test/qemu/rig/enclave.mjs';
 import { copyProgram } from '../../test/qemu/rig/guest-root.mjs';
 import { CMDLINE } from '../../test/qemu/rig/image.mjs';
 import { prepareRig, rigImpossible } from '../../test/qemu/rig/rig.mjs';
+import { demoFlags } from './flags.mjs';
 import {
   ACCOUNT,
   arnOf,
@@ -35,13 +35,7 @@ import {
 } from './job.mjs';
 import { Report } from './report.mjs';
 
-const { values: flags } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    verbose: { type: 'boolean', default: false },
-    megabytes: { type: 'string', default: '5' },
-  },
-});
+const flags = demoFlags({ megabytes: '5' });
 process.removeAllListeners('warning');
 const report = new Report({ ...flags, isTTY: process.stdout.isTTY });
 const startedAt = performance.now();

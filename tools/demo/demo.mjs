@@ -6,13 +6,13 @@ import { Agent } from 'node:https';
 import { arch, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { KMS } from '@aws-sdk/client-kms';
 import { buildEif } from '@nitro-enclaves/eif';
 import { startEmulator } from '@nitro-enclaves/emulator';
 import { dataEncryption } from '@nitro-enclaves/kms';
 import { APPLICATION_PORT, freshNonce, openResult, submit } from '@nitro-enclaves-examples/process-file';
 import { makeRoot } from './bundle.mjs';
+import { demoFlags } from './flags.mjs';
 import { forgeries } from './forgeries.mjs';
 import {
   ACCOUNT,
@@ -27,13 +27,7 @@ import {
 } from './job.mjs';
 import { Report } from './report.mjs';
 
-const { values: flags } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    verbose: { type: 'boolean', default: false },
-    megabytes: { type: 'string', default: '50' },
-  },
-});
+const flags = demoFlags({ megabytes: '50' });
 process.removeAllListeners('warning');
 
 const STRANGERS_KEY_ID = '11111111-2222-4333-8444-555555555503';
