@@ -5,7 +5,7 @@ import type { EncryptionContext } from './ciphertext.ts';
 import type { KeyRing, KmsAlias, KmsKey } from './key-ring.ts';
 import type { Decision } from './policy/evaluate.ts';
 import type { ContextEntries } from './policy/request-context.ts';
-import { createContext, encryptionContextEntries, keyEntries, recipientEntries } from './policy/request-context.ts';
+import { createContext, encryptionContextEntries, keyEntries } from './policy/request-context.ts';
 import type { Recipient, RecipientGate } from './recipient/document.ts';
 import { KmsServiceError, validationError } from './service-error.ts';
 
@@ -113,7 +113,7 @@ export class KmsCall {
       keyCircumstances,
       entries,
       encryptionContext === undefined ? {} : encryptionContextEntries(encryptionContext),
-      recipient ? recipientEntries(recipient.document) : {},
+      recipient?.entries ?? {},
     );
   }
 

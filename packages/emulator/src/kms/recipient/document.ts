@@ -12,6 +12,8 @@ import {
   parseAttestationDocument,
 } from '@nitro-enclaves/attestation';
 import { EmulatedKmsError } from '../error.ts';
+import type { ContextEntries } from '../policy/request-context.ts';
+import { recipientEntries } from '../policy/request-context.ts';
 import { validationError } from '../service-error.ts';
 import type { EnvelopeRecipient } from './envelope.ts';
 import { digestOf, RecentlyUsed } from './recently-used.ts';
@@ -49,12 +51,15 @@ export interface DocumentClaims {
 /** A recipient whose document was accepted. */
 export interface Recipient extends EnvelopeRecipient {
   readonly document: DocumentClaims;
+  /** What condition keys show of the document. */
+  readonly entries: ContextEntries;
 }
 
 /** Judges documents: gives the recipients that they name, or refuses them with a `ValidationException`. */
 export type RecipientGate = (document: Uint8Array) => Promise<Recipient>;
 
-type DocumentGate = (document: Uint8Array) => Promise<DocumentClaims>;
+/** Makes a recipient of the claims of a document that holds. */
+type Admit = (document: DocumentClaims) => Recipient;
 
 const MAX_AGE_MS = 5 * 60_000;
 /** How far ahead of the server's clock a document may be. */
@@ -85,29 +90,30 @@ function createVerifiers(root: Uint8Array, maxAge: number) {
   };
 }
 
-/** A document that was accepted, and the moments, in ms since the epoch, between which it would be again. */
+/** The recipient in a document, and the moments, in ms since the epoch, between which the document is accepted. */
 interface Acceptance {
-  readonly claims: DocumentClaims;
+  readonly recipient: Recipient;
   readonly from: number;
   readonly until: number;
 }
 
 /** All that the verdict on the same bytes depends on is the clock: by certificates, by age and by skew. */
-function acceptanceOf(document: VerifiedAttestationDocument, maxAge: number): Acceptance {
-  const { kind, moduleId, pcrs, publicKey, timestamp, chain } = document;
+function windowOf({ timestamp, chain }: VerifiedAttestationDocument, maxAge: number): Omit<Acceptance, 'recipient'> {
   return {
-    claims: { kind, moduleId, pcrs, publicKey },
     from: Math.max(timestamp - CLOCK_SKEW_MS, ...chain.map(({ notBefore }) => notBefore)),
     until: Math.min(timestamp + maxAge, ...chain.map(({ notAfter }) => notAfter)),
   };
 }
 
-function verifyingGate(rule: Extract<AttestationRule, { roots: unknown }>, clock: () => number): DocumentGate {
-  const { roots, maxAge = MAX_AGE_MS } = rule;
+/** Verifies documents by the roots that their chains name; refuses those of any other. */
+function createVerification(
+  roots: readonly Uint8Array[],
+  maxAge: number,
+): (encoded: Uint8Array, now: number) => Promise<VerifiedAttestationDocument> {
   if (roots.length === 0)
     throw new EmulatedKmsError('KMS_OPTION', 'expected attestation.roots to hold a root certificate, found none');
   const verifiers = roots.map((root) => ({ root, ...createVerifiers(root, maxAge) }));
-  const verify = async (encoded: Uint8Array, now: number): Promise<VerifiedAttestationDocument> => {
+  return async (encoded, now) => {
     try {
       const { kind, caBundle } = parseAttestationDocument(encoded);
       const [root] = caBundle;
@@ -119,31 +125,35 @@ function verifyingGate(rule: Extract<AttestationRule, { roots: unknown }>, clock
       return isVerdict(error) ? refuse(`${error.message} (${error.code})`) : Promise.reject(error);
     }
   };
+}
+
+/** Takes documents that verify. One that is accepted is not verified again while the clock would find the same. */
+function verifyingGate(
+  { roots, maxAge = MAX_AGE_MS, clock: ownClock }: Extract<AttestationRule, { roots: unknown }>,
+  { clock, admit }: { clock: () => number; admit: Admit },
+): RecipientGate {
+  const verify = createVerification(roots, maxAge);
   const accepted = new RecentlyUsed<Acceptance>(MAX_REMEMBERED);
-  const readClock = rule.clock ?? clock;
+  const readClock = ownClock ?? clock;
   return async (encoded) => {
     const now = readClock();
     const digest = digestOf(encoded);
     const known = accepted.get(digest);
-    if (known !== undefined && known.from <= now && now <= known.until) return known.claims;
-    const acceptance = acceptanceOf(await verify(encoded, now), maxAge);
-    accepted.set(digest, acceptance);
-    return acceptance.claims;
+    if (known !== undefined && known.from <= now && now <= known.until) return known.recipient;
+    const verified = await verify(encoded, now);
+    const { kind, moduleId, pcrs, publicKey } = verified;
+    const recipient = admit({ kind, moduleId, pcrs, publicKey });
+    accepted.set(digest, { recipient, ...windowOf(verified, maxAge) });
+    return recipient;
   };
 }
 
-function unsignedGate(): DocumentGate {
-  return async (encoded) => {
-    try {
-      return readUnsignedDocument(encoded);
-    } catch (error) {
-      return refuse(error instanceof Error ? error.message : 'not decodable');
-    }
-  };
-}
-
-function createDocumentGate(rule: AttestationRule, clock: () => number): DocumentGate {
-  return unsignedDocumentsAllowed in rule ? unsignedGate() : verifyingGate(rule, clock);
+function readUnsigned(encoded: Uint8Array): DocumentClaims {
+  try {
+    return readUnsignedDocument(encoded);
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : 'not decodable');
+  }
 }
 
 function readRsaKey(encoded: Uint8Array): KeyObject {
@@ -157,20 +167,22 @@ function readRsaKey(encoded: Uint8Array): KeyObject {
   return refuse('expected its public_key to be an RSA key of 2048 to 4096 bits');
 }
 
-/**
- * The gate of one KMS. It takes the key out of a document that the answer will be encrypted to, and remembers what it has
- * read: a recipient's key serves many calls, and its document may.
- */
-export function createRecipientGate(rule: AttestationRule, clock: () => number): RecipientGate {
-  const judge = createDocumentGate(rule, clock);
+/** Takes out of documents the keys that answers will be encrypted to, and remembers them: a key serves many calls. */
+function createAdmission(): Admit {
   const keys = new RecentlyUsed<KeyObject>(MAX_REMEMBERED);
-  return async (encoded) => {
-    const document = await judge(encoded);
+  return (document) => {
     const { publicKey: encodedPublicKey } = document;
     if (encodedPublicKey === null) return refuse('expected a public_key, found none');
     const digest = digestOf(encodedPublicKey);
     const publicKey = keys.get(digest) ?? readRsaKey(encodedPublicKey);
     keys.set(digest, publicKey);
-    return { document, publicKey, encodedPublicKey };
+    return { document, entries: recipientEntries(document), publicKey, encodedPublicKey };
   };
+}
+
+/** The gate of one KMS. */
+export function createRecipientGate(rule: AttestationRule, clock: () => number): RecipientGate {
+  const admit = createAdmission();
+  if (unsignedDocumentsAllowed in rule) return async (encoded) => admit(readUnsigned(encoded));
+  return verifyingGate(rule, { clock, admit });
 }

@@ -26,19 +26,18 @@ const SET = 0x31;
 const INDEFINITE = 0x80;
 const END_OF_CONTENTS = Uint8Array.of(0, 0);
 
-/** Content octets of the object identifiers. */
-const OID = {
-  ENVELOPED_DATA: [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x03],
-  DATA: [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01],
-  RSAES_OAEP: [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x07],
-  MGF1: [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08],
-  SHA256: [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01],
-  AES256_CBC: [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2a],
-} as const;
-
-function oid(content: readonly number[]): Uint8Array {
+function oid(...content: readonly number[]): Uint8Array {
   return encodeDer(DER_TAG.OBJECT_IDENTIFIER, Uint8Array.from(content));
 }
+
+const OID = {
+  ENVELOPED_DATA: oid(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x03),
+  DATA: oid(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01),
+  RSAES_OAEP: oid(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x07),
+  MGF1: oid(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08),
+  SHA256: oid(0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01),
+  AES256_CBC: oid(0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2a),
+} as const;
 
 function sequence(...contents: readonly Uint8Array[]): Uint8Array {
   return encodeDer(SEQUENCE, ...contents);
@@ -50,12 +49,12 @@ function indefinite(tag: number, ...contents: readonly Uint8Array[]): Uint8Array
 }
 
 const CMS_VERSION_2 = encodeDer(DER_TAG.INTEGER, Uint8Array.of(2));
-const SHA256 = sequence(oid(OID.SHA256), encodeDer(DER_TAG.NULL));
+const SHA256 = sequence(OID.SHA256, encodeDer(DER_TAG.NULL));
 
 /** RSAES-OAEP with SHA-256 and MGF1 with SHA-256 (RFC 4055 §4.1). */
 const OAEP_SHA256 = sequence(
-  oid(OID.RSAES_OAEP),
-  sequence(encodeDer(0xa0, SHA256), encodeDer(0xa1, sequence(oid(OID.MGF1), SHA256))),
+  OID.RSAES_OAEP,
+  sequence(encodeDer(0xa0, SHA256), encodeDer(0xa1, sequence(OID.MGF1, SHA256))),
 );
 
 function encodeRecipient({ publicKey, encodedPublicKey }: EnvelopeRecipient, contentKey: Uint8Array): Uint8Array {
@@ -95,10 +94,10 @@ export function sealEnvelope(recipient: EnvelopeRecipient, plaintext: Uint8Array
   const iv = randomBytes(16);
   const cipher = createCipheriv('aes-256-cbc', contentKey, iv);
   const ciphertext = concatBytes(cipher.update(plaintext), cipher.final());
-  const algorithm = sequence(oid(OID.AES256_CBC), encodeDer(DER_TAG.OCTET_STRING, iv));
+  const algorithm = sequence(OID.AES256_CBC, encodeDer(DER_TAG.OCTET_STRING, iv));
   const recipients = encodeDer(SET, encodeRecipient(recipient, contentKey));
   contentKey.fill(0);
-  const encryptedContent = indefinite(SEQUENCE, oid(OID.DATA), algorithm, encodeContent(ciphertext, form));
+  const encryptedContent = indefinite(SEQUENCE, OID.DATA, algorithm, encodeContent(ciphertext, form));
   const envelopedData = indefinite(SEQUENCE, CMS_VERSION_2, recipients, encryptedContent);
-  return indefinite(SEQUENCE, oid(OID.ENVELOPED_DATA), indefinite(CONTEXT_0_CONSTRUCTED, envelopedData));
+  return indefinite(SEQUENCE, OID.ENVELOPED_DATA, indefinite(CONTEXT_0_CONSTRUCTED, envelopedData));
 }
