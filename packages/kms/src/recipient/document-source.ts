@@ -26,10 +26,14 @@ const MAX_REUSE_MS = 60_000;
 /** Ends the wait at the deadline even where `body` does not heed its signal. */
 async function withDeadline<T>(timeout: number, body: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const deadline = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {
-    deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true });
+    timer = setTimeout(() => {
+      const reason = new Error(`no answer within ${timeout} ms`);
+      deadline.abort(reason);
+      reject(reason);
+    }, timeout);
   });
-  const timer = setTimeout(() => deadline.abort(new Error(`no answer within ${timeout} ms`)), timeout);
   try {
     return await Promise.race([body(deadline.signal), expired]);
   } finally {
