@@ -1,6 +1,6 @@
 // Nothing stands in a document unseen: each block of commands is marked with what runs it, and each mark has its test. The
 // commands in the text are held to the programs' own options.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '@nitro-enclaves/cli';
 import { describe, expect, it } from 'vitest';
@@ -121,5 +121,15 @@ describe('the commands in the text of the documents', () => {
   it.each(inText('nitro-enclaves'))('%s', async (_place, words) => {
     const help = await helpOf(words);
     for (const option of words.filter((word) => word.startsWith('--'))) expect(help).toContain(option);
+  });
+
+  it('that are scripts of this tree are there, and so is each bench', () => {
+    const text = ALL.map((document) => readFileSync(join(ROOT, document), 'utf8')).join('\n');
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    const named = Array.from(text.matchAll(/`(?:pnpm|npm run) ([a-z][a-z:]*)/g), ([, script = '']) => script);
+    expect(named).not.toHaveLength(0);
+    expect(Object.keys(scripts)).toEqual(expect.arrayContaining(named));
+    const benches = Array.from(text.matchAll(/`pnpm bench ([a-z-]+)`/g), ([, name = '']) => name);
+    expect(readdirSync(join(ROOT, 'bench'))).toEqual(expect.arrayContaining(benches));
   });
 });
