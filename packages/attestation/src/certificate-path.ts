@@ -66,16 +66,16 @@ export const LAST_MOMENT = 8.64e15;
 /** Another algorithm, or a parameter, is a weaker signature, or a second encoding of the same certificate. */
 function checkSignatureAlgorithm({ signatureAlgorithm: { algorithm, parameters } }: Certificate, path: string): void {
   if (algorithm === ECDSA_WITH_SHA384 && parameters === undefined) return;
-  refuse('PATH_SIGNATURE_ALGORITHM', path, 'ecdsa-with-SHA384', algorithm);
+  refuse('PATH_SIGNATURE_ALGORITHM', path, 'ecdsa-with-SHA384 without parameters', algorithm);
 }
 
 /** A point off the curve is in a smaller group, whose signatures can be forged. */
 function checkPublicKey({ publicKeyAlgorithm: { algorithm, encoded }, publicKey }: Certificate, path: string): void {
   if (!constantTimeEqual(encoded, P384_KEY_ALGORITHM)) {
-    refuse('PATH_KEY_ALGORITHM', path, 'secp384r1', algorithm);
+    refuse('PATH_KEY_ALGORITHM', path, 'a key on secp384r1', algorithm);
   }
-  if (!isUncompressedPoint(publicKey)) refuse('PATH_KEY_POINT', path, 'an uncompressed point');
-  if (!isOnCurve(publicKey)) refuse('PATH_KEY_NOT_ON_CURVE', path, 'a point on the curve');
+  if (!isUncompressedPoint(publicKey)) refuse('PATH_KEY_POINT', path, 'an uncompressed point as key');
+  if (!isOnCurve(publicKey)) refuse('PATH_KEY_NOT_ON_CURVE', path, 'a point on the curve as key');
 }
 
 /** Parses one certificate and checks what can be told from it alone. */
@@ -123,12 +123,12 @@ export interface PathLink {
 function checkIssuer({ own, issuer, path }: PathLink): void {
   if (issuer === undefined) return;
   if (!constantTimeEqual(own.certificate.issuer, issuer.certificate.subject)) {
-    refuse('PATH_ISSUER', path, 'that of the certificate above');
+    refuse('PATH_ISSUER', path, 'the subject of the certificate above as issuer');
   }
   const expected = issuer.subjectKeyIdentifier;
   const found = own.authorityKeyIdentifier;
   if (expected && found && !constantTimeEqual(expected, found)) {
-    refuse('PATH_KEY_IDENTIFIER', path, 'that of the certificate above');
+    refuse('PATH_KEY_IDENTIFIER', path, 'the key identifier of the certificate above');
   }
 }
 
@@ -143,7 +143,7 @@ function checkConstraints({ own: { constraints }, authoritiesBelow, path }: Path
   if (!critical) refuse('PATH_BASIC_CONSTRAINTS', path, 'critical basicConstraints');
   if (!isCa) refuse('PATH_NOT_CA', path, 'CA:TRUE', 'CA:FALSE');
   if (pathLength !== undefined && authoritiesBelow > pathLength) {
-    refuse('PATH_LENGTH', path, `at most ${pathLength} authorities`, authoritiesBelow);
+    refuse('PATH_LENGTH', path, `at most ${pathLength} authorities below`, authoritiesBelow);
   }
 }
 
@@ -153,7 +153,7 @@ function checkKeyUsage({ own: { keyUsage }, authoritiesBelow, path }: PathLink):
   const isLeaf = authoritiesBelow < 0;
   const isAuthority = keyUsage.has('keyCertSign');
   if (isLeaf ? keyUsage.has('digitalSignature') && !isAuthority && !keyUsage.has('cRLSign') : isAuthority) return;
-  const expected = isLeaf ? 'digitalSignature alone' : 'keyCertSign';
+  const expected = isLeaf ? 'digitalSignature, no keyCertSign, no cRLSign' : 'keyCertSign';
   refuse('PATH_KEY_USAGE', path, expected, [...keyUsage]);
 }
 

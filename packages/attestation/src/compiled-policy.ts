@@ -81,7 +81,7 @@ function readTrustAnchor(value: unknown, path: string): PathCertificate {
   try {
     return readPathCertificate(value as Uint8Array, path);
   } catch (cause) {
-    return refusePolicy('POLICY_TRUST_ANCHOR', path, 'a P-384 certificate', undefined, { cause, path });
+    return refusePolicy('POLICY_TRUST_ANCHOR', path, 'a P-384 certificate in DER', undefined, { cause, path });
   }
 }
 
@@ -91,7 +91,7 @@ const readAgeFreshness = optionsOf({ maxAge: readDuration, clockSkew: readDurati
 const readFreshness = (value: unknown, path: string) => {
   if (value === 'nonce') return value;
   if (isRecord(value)) return 'nonce' in value ? readNonceFreshness(value, path) : readAgeFreshness(value, path);
-  const expected = '{ nonce } or { maxAge, clockSkew }: else old documents can be replayed';
+  const expected = '{ nonce } or { maxAge, clockSkew }: without one, an old document can be replayed';
   return refusePolicy('POLICY_FRESHNESS_MISSING', path, expected);
 };
 
@@ -100,12 +100,12 @@ const OPTIONS = {
   kind: expecting<DocumentKind>('enclave or nitrotpm', (value) => value === 'enclave' || value === 'nitrotpm'),
   images: listOf(
     optionsOf({ pcrs: readImagePcrs }, { name: readText }),
-    expecting('at least one, with the PCRs of a release that you trust', isFilledList, 'POLICY_IMAGE_MISSING'),
+    expecting('at least one image: name the PCRs of the releases that you trust', isFilledList, 'POLICY_IMAGE_MISSING'),
   ),
   pcrs: readPcrs,
   roleArn: readText,
   instanceId: readText,
-  regions: listOf(readText, expecting('at least one', isFilledList)),
+  regions: listOf(readText, expecting('at least one region', isFilledList)),
   allPcrsLocked: readFlag,
   publicKey: readBytes,
   userData: readBytes,
@@ -122,27 +122,22 @@ const FRESHNESS_OPTIONS = { freshness: readFreshness, [allowAnyAge]: readFlag };
 const readArchiveOptions = optionsOf({}, OPTIONS);
 const readOptions = optionsOf({}, { ...OPTIONS, ...FRESHNESS_OPTIONS });
 
-/** A rule must be named, or its absence: neither is a hole, both contradict each other. */
-function expectRule<T>(
-  rule: T | undefined,
-  path: string,
-  { any, read }: { any: symbol | false; read: ReadValue },
-): void {
-  if (any === false) {
-    if (rule === undefined) read(rule, path);
-  } else if (rule !== undefined) {
-    refusePolicy('POLICY_OPTION_TYPE', path, `none beside ${any.description}`);
+/** A rule must be named, or its absence: neither is a hole (`read` says which), both contradict each other. */
+function expectEither(rule: unknown, isAnyAllowed: boolean | undefined, path: string, read: ReadValue): void {
+  if (rule === undefined && isAnyAllowed !== true) read(rule, path);
+  if (rule !== undefined && isAnyAllowed === true) {
+    refusePolicy('POLICY_OPTION_TYPE', path, 'none beside what allows any');
   }
 }
 
 function expectObject(policy: unknown): void {
-  const expected = 'an object';
+  const expected = 'an object that names an image and a freshness rule';
   if (!isRecord(policy)) refusePolicy('POLICY_NOT_AN_OBJECT', 'policy', expected);
 }
 
 function compile(options: ReturnType<typeof readArchiveOptions>): CompiledPolicy {
   const { kind = DEFAULT_KIND, images, [customTrustAnchor]: trustAnchor = AWS_ROOT } = options;
-  expectRule(images, 'policy.images', { any: options[allowAnyImage] === true && allowAnyImage, read: OPTIONS.images });
+  expectEither(images, options[allowAnyImage], 'policy.images', OPTIONS.images);
   for (const [index, { pcrs }] of (images ?? []).entries()) {
     if (IMAGE_PCRS[kind].every((pcr) => pcrs.has(pcr))) continue;
     refusePolicy('POLICY_IMAGE_PCRS', `policy.images[${index}].pcrs`, `all of PCR${IMAGE_PCRS[kind].join(', PCR')}`);
@@ -156,8 +151,7 @@ export function compilePolicy(policy: unknown): CompiledPolicy {
   const options = readOptions(policy, 'policy');
   const { freshness } = options;
   const compiled = compile(options);
-  const any = options[allowAnyAge] === true && allowAnyAge;
-  expectRule(freshness, 'policy.freshness', { any, read: readFreshness });
+  expectEither(freshness, options[allowAnyAge], 'policy.freshness', readFreshness);
   const { clockSkew = DEFAULT_CLOCK_SKEW_MS } = isRecord(freshness) ? freshness : {};
   return { ...compiled, clockSkew };
 }

@@ -34,7 +34,7 @@ function expectAtMost(code: PolicyErrorCode, limit: string, found: number, most:
 /** In constant time: what the document is bound to may be a secret of the caller's until it is found. */
 function expectBytes(code: PolicyErrorCode, path: string, expected: Uint8Array, found: Uint8Array | null): void {
   if (found !== null && constantTimeEqual(found, expected)) return;
-  refuse(code, path, `${expected.length} bytes of the policy`, found === null ? 'none' : 'others');
+  refuse(code, path, `the ${expected.length} bytes of the policy`, found === null ? 'none' : 'others');
 }
 
 /**
@@ -80,7 +80,7 @@ function isRsaPublicKey(encoded: Uint8Array): boolean {
 
 /** A field that is not understood may change what the others mean. */
 function checkUnknownFields({ unknownFields: [first] }: AttestationDocument): void {
-  if (first) refuse('UNKNOWN_FIELD', '$', 'known fields', JSON.stringify(first.name.slice(0, 64)));
+  if (first) refuse('UNKNOWN_FIELD', '$', 'no unknown field', JSON.stringify(first.name.slice(0, 64)));
 }
 
 /** By issuer and serial number, on every level, also of certificates that are remembered. */
@@ -88,7 +88,7 @@ function checkRevocation(revoked: readonly RevokedCertificate[], links: readonly
   for (const { own, path } of links) {
     const { issuer, serialNumber } = own.description;
     if (revoked.some((entry) => entry.serialNumber === serialNumber && entry.issuer === issuer)) {
-      refuse('REVOKED', path, 'none of the deny-list', serialNumber);
+      refuse('REVOKED', path, 'no certificate of the deny-list', serialNumber);
     }
   }
 }
@@ -96,14 +96,19 @@ function checkRevocation(revoked: readonly RevokedCertificate[], links: readonly
 /** In debug mode the console and the memory of the enclave are open to the parent. */
 function checkDebugMode(isDebug: boolean, isAllowed: boolean | undefined): void {
   if (!isDebug || isAllowed) return;
-  refuse('DEBUG_MODE', '$.pcrs', 'PCR0, PCR1 and PCR2', 'zeros: the parent reads the console');
+  refuse('DEBUG_MODE', '$.pcrs', 'PCR0, PCR1 and PCR2', 'zeros: in debug mode the parent reads the console');
 }
 
 /** Any other image is a program that nobody here has read. */
 function checkImage(images: readonly CompiledImage[], document: AttestationDocument): void {
   if (matchingImage(images, document)) return;
   const [index = 0] = images.map(({ pcrs }) => differingPcr(pcrs, document));
-  refuse('IMAGE_MISMATCH', '$.pcrs', `one of ${images.length} images`, `PCR${index} ${document.pcrs[index]}`);
+  refuse(
+    'IMAGE_MISMATCH',
+    '$.pcrs',
+    `all PCRs of one of ${images.length} images`,
+    `PCR${index} ${document.pcrs[index]}`,
+  );
 }
 
 /** Registers that are the same for every image: the signer's, the role's, the application's own. */
@@ -127,7 +132,7 @@ function checkFreshness(freshness: CompiledFreshness, { nonce, timestamp }: Atte
 /** One made for a KMS call carries an RSA key and nothing else; the parent sees it, and could present it elsewhere. */
 function checkPurpose({ publicKey, userData, nonce }: AttestationDocument): void {
   if (!publicKey || userData || nonce || !isRsaPublicKey(publicKey)) return;
-  refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'none for KMS: pin publicKey, or use a nonce');
+  refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'no document that was made for KMS: pin publicKey, or use a nonce');
 }
 
 /** What the document is, and who signed it. */

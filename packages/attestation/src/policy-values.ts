@@ -43,7 +43,7 @@ function isHex(value: unknown): value is string {
 }
 
 /** Non-empty text. */
-export const readText: ReadValue<string> = expecting('text', isText);
+export const readText: ReadValue<string> = expecting('non-empty text', isText);
 /** A flag; for the opt-ins only `true` is a value. */
 export const readFlag: ReadValue<boolean> = expecting('true or false', (value) => typeof value === 'boolean');
 /** A span of time in ms. */
@@ -93,9 +93,10 @@ export function optionsOf<Mandatory extends Readers, Optional extends Readers>(
   return (value, path) => {
     const options = expectRecord(value, path);
     for (const name of Reflect.ownKeys(options)) {
-      if (!Object.hasOwn(readers, name)) refusePolicy('POLICY_UNKNOWN_OPTION', path, 'known options', String(name));
+      if (!Object.hasOwn(readers, name))
+        refusePolicy('POLICY_UNKNOWN_OPTION', path, 'only known options', String(name));
       if (options[name] === undefined) {
-        refusePolicy('POLICY_OPTION_UNDEFINED', path, 'a value', String(name));
+        refusePolicy('POLICY_OPTION_UNDEFINED', path, 'values (leave out what has none)', String(name));
       }
     }
     const values: Record<PropertyKey, unknown> = {};
@@ -120,7 +121,7 @@ export function readPcrs(value: unknown, path: string): PolicyPcrs {
     if (!/^([12]?\d|3[01])$/.test(index)) refusePolicy('POLICY_PCR_INDEX', path, 'indexes from 0 to 31', index);
     const pcr = isBytes(given) ? encodeHex(given) : String(given).toLowerCase();
     if (pcr.length !== ZERO_PCR.length || !isHex(pcr)) {
-      refusePolicy('POLICY_PCR_VALUE', `${path}[${index}]`, '48 bytes, hexadecimal');
+      refusePolicy('POLICY_PCR_VALUE', `${path}[${index}]`, '48 bytes or 96 hexadecimal digits');
     }
     pcrs.set(Number(index), pcr);
   }

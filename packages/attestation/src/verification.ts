@@ -117,9 +117,9 @@ export function checkSignatures(
   const failed = pending.findIndex((_, index) => holds[index] !== true);
   checklist.judge('certificate-signatures', () => {
     const { path } = pending[failed] ?? {};
-    if (path && failed < own) refuse('PATH_SIGNATURE', path, 'that of the certificate above');
+    if (path && failed < own) refuse('PATH_SIGNATURE', path, 'a signature by the key of the certificate above');
   });
   checklist.judge('signature', () => {
-    if (holds[own] !== true) refuse('SIGNATURE', '$.signature', 'that of the leaf certificate');
+    if (holds[own] !== true) refuse('SIGNATURE', '$.signature', 'a signature by the key of the leaf certificate');
   });
 }

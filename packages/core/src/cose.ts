@@ -62,7 +62,7 @@ function readArrayHead(reader: CborReader): void {
   const initial = reader.peek() ?? 0;
   if (initial !== ARRAY_OF_FOUR) {
     const found = `0x${initial.toString(16)}`;
-    refuse(codeOfHead(initial), 'COSE_Sign1', 'an array of four (0x84)', found, { offset });
+    refuse(codeOfHead(initial), 'COSE_Sign1', 'an array of four (0x84), no tag but 18', found, { offset });
   }
   reader.readByte();
 }
@@ -72,7 +72,7 @@ function readBytes(reader: CborReader, name: 'protected' | 'payload' | 'signatur
   if (value instanceof Uint8Array) return value;
   const isDetached = name === 'payload' && value === null;
   const code = isDetached ? 'COSE_PAYLOAD_DETACHED' : TYPE_CODES[name];
-  return refuse(code, `$.${name}`, 'bytes', isDetached ? 'null' : undefined);
+  return refuse(code, `$.${name}`, 'bytes', isDetached ? 'null (detached)' : undefined);
 }
 
 /**

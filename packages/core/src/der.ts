@@ -54,6 +54,10 @@ const LONG_TAG = 0x1f;
 
 const ANOTHER_BYTE = 'another byte';
 
+function formatTag(tag: number): string {
+  return `tag 0x${tag.toString(16)}`;
+}
+
 /** Year, month, day, hour, minute, second. */
 const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
 
@@ -96,7 +100,7 @@ export class DerReader {
   readAny(): DerElement {
     const tag = this.peekTag();
     if (tag === undefined) return this.#fail('DER_TRUNCATED', ANOTHER_BYTE);
-    if ((tag & LONG_TAG) === LONG_TAG) this.#fail('DER_TAG', 'a tag of one byte', tag);
+    if ((tag & LONG_TAG) === LONG_TAG) this.#fail('DER_TAG', 'a tag of one byte', formatTag(tag));
     return this.read(tag);
   }
 
@@ -191,7 +195,7 @@ export class DerReader {
   /** Passes over the next element, which must carry `tag`, and gives the offset of its content. */
   #pass(tag: number): number {
     const found = this.#readByte();
-    if (found !== tag) this.#fail('DER_TAG', `tag ${tag}`, found);
+    if (found !== tag) this.#fail('DER_TAG', formatTag(tag), formatTag(found));
     const length = this.#readLength();
     const contentStart = this.#offset;
     if (length > this.#end - contentStart) this.#fail('DER_TRUNCATED', `${length} bytes`, 'the end');

@@ -4,10 +4,7 @@ import type { SyncVerifier, VerifierOptions, VerifyOptions } from '../verifier.t
 import { syncVerifierOver, verifyArchivedOver, verifyArchivedSyncOver } from '../verifier.ts';
 import { NODE_CRYPTO, SYNC_NODE_CRYPTO } from './node-crypto.ts';
 
-export type { Commitment } from '../measurement.ts';
-export { calculateBinding, calculateCommitment, calculateInstancePcr, calculateRolePcr } from '../measurement.ts';
 export * from '../shared-exports.ts';
-export { readUserDataJson, readUserDataText } from '../user-data.ts';
 export type { SyncVerifier } from '../verifier.ts';
 
 /**
