@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { expectOaepSha256 } from '../src/envelope/key-encryption.ts';
 import { indefinite, OID, oaep, tlv } from './support/envelope-writer.ts';
@@ -6,6 +7,8 @@ const bare = tlv(0x30, OID.sha256);
 const withNull = tlv(0x30, OID.sha256, Buffer.of(5, 0));
 
 const both = [tlv(0xa0, withNull), tlv(0xa1, tlv(0x30, OID.mgf1, withNull))];
+
+const unknownSource = tlv(0xa2, tlv(0x30, OID.data, tlv(4)));
 
 /** RSAES-OAEP with SHA-256 twice, each hash in one of its two forms, the parameters of a definite length or not. */
 function encodings(): Buffer[] {
@@ -39,6 +42,8 @@ describe('the algorithm that the content key is encrypted by', () => {
     ['SHA-1', oaep({ hash: OID.sha1 })],
     ['SHA-1 for MGF1', oaep({ mgfHash: OID.sha1 })],
     ['a label', oaep({ label: Buffer.from('label') })],
+    ["SHA-1's value of nothing for a label", oaep({ label: createHash('sha1').digest() })],
+    ['a label from an unknown source', tlv(0x30, OID.oaep, tlv(0x30, ...both, unknownSource))],
     ['no parameters', tlv(0x30, OID.oaep)],
     ['PKCS #1 v1.5', tlv(0x30, OID.rsaEncryption, Buffer.of(5, 0))],
     ['octets behind it', Buffer.concat([oaep(), Buffer.of(0)])],

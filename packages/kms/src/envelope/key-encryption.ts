@@ -7,6 +7,7 @@ import { expect } from './ber-reader.ts';
 const OID = {
   RSAES_OAEP: '1.2.840.113549.1.1.7',
   MGF1: '1.2.840.113549.1.1.8',
+  P_SPECIFIED: '1.2.840.113549.1.1.9',
   SHA256: '2.16.840.1.101.3.4.2.1',
 } as const;
 
@@ -20,6 +21,11 @@ function isAlgorithm(value: unknown): value is Sequence {
 /** Without parameters, or with NULL: the two forms of a hash algorithm (RFC 5754 §2). */
 function isSha256({ algorithmId, algorithmParams }: AlgorithmIdentifier): boolean {
   return algorithmId === OID.SHA256 && (algorithmParams === undefined || algorithmParams instanceof Null);
+}
+
+function isEmptyLabel({ algorithmId, algorithmParams }: AlgorithmIdentifier): boolean {
+  const isEmpty = algorithmParams instanceof OctetString && algorithmParams.getValue().byteLength === 0;
+  return algorithmId === OID.P_SPECIFIED && isEmpty;
 }
 
 /** `[index] EXPLICIT AlgorithmIdentifier`: hash, mask generation and label come in this order. */
@@ -37,10 +43,8 @@ function expectSha256Twice(parameters: Sequence): void {
   expect(isSha256(hashAlgorithm), 'OAEP with SHA-256');
   expect(maskGenAlgorithm.algorithmId === OID.MGF1 && isAlgorithm(mgfHash), 'OAEP with MGF1');
   expect(isSha256(new AlgorithmIdentifier({ schema: mgfHash })), 'MGF1 with SHA-256');
-  // Absent, as KMS leaves it: pkijs then fills in a default of its own.
-  if (pSourceAlgorithm.isEqual(RSAESOAEPParams.defaultValues('pSourceAlgorithm'))) return;
-  const label: unknown = pSourceAlgorithm.algorithmParams;
-  expect(label instanceof OctetString && label.getValue().byteLength === 0, 'the empty label');
+  // Absent, as KMS leaves it, pkijs fills in a default of its own, which is not the empty one.
+  expect(parameters.valueBlock.value.length === 2 || isEmptyLabel(pSourceAlgorithm), 'the empty label');
 }
 
 function parseAlgorithm(encoded: Uint8Array): AlgorithmIdentifier {
