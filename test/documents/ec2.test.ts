@@ -168,10 +168,10 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
   it(
     'of verify-in-browser lead to a page, and to a document for its challenge',
     async () => {
-      const ask = `curl -sf --retry 60 --retry-all-errors http://127.0.0.1:8080/attestation?nonce=${'ab'.repeat(32)} > $INSTANCE/answer`;
+      const ask = `curl -sf --retry 60 --retry-all-errors http://127.0.0.1:8080/attestation?nonce=${'ab'.repeat(32)} > $INSTANCE/answer; cp measurements.json $INSTANCE`;
       const output = await run('examples/verify-in-browser/README.md', { afterwards: ask });
       expect(output).toMatch(/^[0-9a-f]{64} {2}page\.html$/m);
-      const { PCR0, PCR1, PCR2 } = JSON.parse(instance.read('tree/measurements.json')).Measurements;
+      const { PCR0, PCR1, PCR2 } = JSON.parse(instance.read('measurements.json')).Measurements;
       const { moduleId } = await verifyAttestationDocument(instance.readBytes('answer'), {
         images: [{ pcrs: { 0: PCR0, 1: PCR1, 2: PCR2 } }],
         freshness: { nonce: Buffer.from('ab'.repeat(32), 'hex') },
@@ -182,12 +182,11 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
     10 * MINUTE,
   );
 
-  it.skipIf(withoutContainers !== undefined)(
-    'of kubernetes lead to an image of the pod whose program starts',
+  it(
+    'of kubernetes lead to an image of the pod, whose program starts',
     async () => {
       await run('examples/kubernetes/README.md', { before: { image: 'node examples/make-root.mjs hello root' } });
-      const output = await runCode(POD);
-      expect(output).toContain('"event":"health"');
+      if (withoutContainers === undefined) expect(await runCode(POD)).toContain('"event":"health"');
     },
     10 * MINUTE,
   );

@@ -2,13 +2,23 @@
 // AWS CLI is the genuine one, KMS is emulated, nitro-cli's command lines are checked and done by the emulator, docker is
 // buildah. What is left, only an instance can do: stand-ins/of-the-instance.txt lists it.
 import { spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Emulator } from '@nitro-enclaves/emulator';
 import { startControlServer, startEmulator } from '@nitro-enclaves/emulator';
 import { elf, kernel } from '../../packages/eif/test/build/workplace.ts';
 import { probeIsolation } from '../../packages/emulator/src/hypervisor/isolation.ts';
+import { ROOT } from '../../tools/run.mjs';
 import type { CodeBlock } from '../readme/code-blocks.ts';
 import { copyTree, fileOfDocuments } from './tree-copy.ts';
 
@@ -199,7 +209,15 @@ export class Instance implements AsyncDisposable {
     clearTimeout(timer);
     endAll();
     for (const { enclaveId } of this.emulator.enclaves) await this.emulator.terminateEnclave(enclaveId);
+    this.#tidy();
     return { status, stdout, output };
+  }
+
+  /** Removes what a session has left in the tree, but for what it has installed: the next one begins as from a clone. */
+  #tidy(): void {
+    for (const name of readdirSync(this.tree))
+      if (name !== 'node_modules' && !existsSync(join(ROOT, name)))
+        rmSync(join(this.tree, name), { recursive: true, force: true });
   }
 
   #localized(code: string): string {
