@@ -3,7 +3,7 @@ import { expectSuccess } from './error.ts';
 
 /** What src/relay/module.c exports. Numbers below zero are `-errno`. */
 interface RelayAddon {
-  /** Starts the thread that moves the bytes; the end of each pair is reported to `report`. Once. */
+  /** Starts the threads that move the bytes; the end of each pair is reported to `report`. Once. */
   start(report: (id: number, end: number, bytesForward: number, bytesBack: number) => void): number;
   /** Whether pairs keep the process alive. */
   hold(on: boolean): void;
@@ -71,7 +71,7 @@ class Relay {
 let started: Relay | undefined;
 
 /**
- * Joins two connected stream sockets until both have ended, on a thread of the addon's own: each side's end is passed on
+ * Joins two connected stream sockets until both have ended, on threads of the addon's own: each side's end is passed on
  * while the other side may go on sending (half-close), and no side is read faster than the other takes (at most 256 KiB of
  * each direction are held). When one breaks off, so does the other, by a reset where the family knows that.
  *

@@ -7,9 +7,6 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-/* How often one side is read in turn, before the others are: what a fast sender has sent meanwhile costs no turn of epoll. */
-#define READS_AT_ONCE 4
-
 static struct side *other(const struct side *side)
 {
 	return &side->pair->sides[side == &side->pair->sides[0]];
@@ -95,24 +92,22 @@ static long receive(struct side *side, uint8_t *buffer)
 	}
 }
 
-/* Moves what this side has sent, as far as the other takes it. 0 or more, or -errno. */
+/*
+ * Moves what this side has sent, as far as the other takes it. 0 or more, or -errno. One read at a time: whoever sends more
+ * than fits into the buffer waits for its turn like everybody.
+ */
 static long move(struct side *side, uint8_t *buffer)
 {
-	for (int32_t turn = 0; turn < READS_AT_ONCE && !is_pending(side) && !side->has_ended; turn++) {
-		long length = receive(side, buffer), sent;
+	long length;
 
-		if (length == -EAGAIN)
-			return 0;
-		if (length < 0)
-			return length;
-		if (length == 0)
-			side->has_ended = true;
-		sent = send_read(side, buffer, length);
-		/* Less than there was room for: that was all. */
-		if (sent < 0 || length < PAIR_BUFFER_BYTES)
-			return sent;
-	}
-	return 0;
+	if (is_pending(side) || side->has_ended)
+		return 0;
+	length = receive(side, buffer);
+	if (length == -EAGAIN)
+		return 0;
+	if (length == 0)
+		side->has_ended = true;
+	return length > 0 ? send_read(side, buffer, length) : length;
 }
 
 static void pass_end_on(struct side *side)

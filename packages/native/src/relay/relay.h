@@ -1,4 +1,4 @@
-/* The one thread that moves the bytes of all pairs. */
+/* A thread that moves the bytes of its pairs. */
 #ifndef NITRO_ENCLAVES_RELAY_H
 #define NITRO_ENCLAVES_RELAY_H
 
