@@ -14,6 +14,8 @@ import { PackedRegistry } from './registry.ts';
 import { fileOfDocuments } from './tree-copy.ts';
 
 const MINUTE = 60_000;
+/** A session is stopped before. */
+const SESSION_MS = 16 * MINUTE;
 
 /** A public certificate authority, which answers to a request. */
 const AUTHORITY = `openssl req -x509 -newkey rsa:2048 -noenc -keyout $INSTANCE/authority.key -out $INSTANCE/authority.pem -subj /CN=authority
@@ -78,7 +80,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
     if (withoutContainers === undefined)
       containers = new Containers(mkdtempSync(join(tmpdir(), 'containers-')), registry.configuration);
     await runCode('node tools/with-pnpm.mjs build');
-  }, 8 * MINUTE);
+  }, SESSION_MS);
   afterAll(async () => {
     containers?.close();
     await registry?.[Symbol.asyncDispose]();
@@ -107,7 +109,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       expect(measured.at(-1)).toBe(measured[withoutContainers === undefined ? 1 : 0]);
       expect(parse(instance.read('/etc/nitro_enclaves/allocator.yaml'))).toEqual({ memory_mib: 1024, cpu_count: 2 });
     },
-    10 * MINUTE,
+    SESSION_MS,
   );
 
   /** The requests that KMS has answered for enclaves, since the session began. */
@@ -126,7 +128,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       await run('examples/kms-tool/README.md', { afterwards });
       expect(attested(from)).toEqual(['GenerateDataKey']);
     },
-    10 * MINUTE,
+    SESSION_MS,
   );
 
   it(
@@ -138,7 +140,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       expect(output).toContain('"rows": 3');
       expect(attested(from)).toEqual(['Decrypt', 'GenerateDataKey']);
     },
-    10 * MINUTE,
+    SESSION_MS,
   );
 
   it(
@@ -150,7 +152,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       expect(output).toMatch(/^verified: i-\w+-enc\w+ of the image, 2 entries of its trail$/m);
       expect(attested(from)).toEqual(['GenerateDataKeyPair']);
     },
-    10 * MINUTE,
+    SESSION_MS,
   );
 
   it(
@@ -162,7 +164,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       expect(output).toContain('Verify return code: 0 (ok)');
       expect(attested(from)).toEqual(['Decrypt']);
     },
-    10 * MINUTE,
+    SESSION_MS,
   );
 
   it(
@@ -179,7 +181,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       });
       expect(moduleId).toContain('-enc');
     },
-    10 * MINUTE,
+    SESSION_MS,
   );
 
   it(
@@ -188,7 +190,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       await run('examples/kubernetes/README.md', { before: { image: 'node examples/make-root.mjs hello root' } });
       if (withoutContainers === undefined) expect(await runCode(POD)).toContain('"event":"health"');
     },
-    10 * MINUTE,
+    SESSION_MS,
   );
 
   it(
@@ -199,7 +201,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       expect(output).toContain('added ');
       if (withoutContainers === undefined) expect(output).toContain('"State": "RUNNING"');
     },
-    10 * MINUTE,
+    SESSION_MS,
   );
 
   it(
@@ -210,7 +212,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       const before = { docker: APP, ec2: files };
       expect(await run('packages/eif/README.md', { before })).toMatch(/^PCR0 [0-9a-f]{96}$/m);
     },
-    10 * MINUTE,
+    SESSION_MS,
   );
 
   it(
@@ -220,7 +222,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       instance.write('/etc/nitro_enclaves/proxy.yaml', yaml?.code ?? '');
       await run('packages/parent/README.md');
     },
-    MINUTE,
+    SESSION_MS,
   );
 
   it(
@@ -228,7 +230,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
     async () => {
       expect(await run('test/qemu/README.md')).toMatch(/PCR0\W+[0-9a-f]{96}/);
     },
-    5 * MINUTE,
+    SESSION_MS,
   );
 
   it('need an instance for nothing but the commands that are known', () => {
@@ -247,7 +249,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       expect(output).toContain('✓');
       expect(output).not.toContain('✗');
     },
-    10 * MINUTE,
+    SESSION_MS,
   );
 
   it.each(['tls-server', 'verify-in-browser'])(
@@ -260,7 +262,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
       const output = await runBlocks([{ place: block?.place ?? '', language: 'sh', marks: [], code }], { afterwards });
       expect(output).toMatch(/https?:\/\//);
     },
-    5 * MINUTE,
+    SESSION_MS,
   );
 
   const wire = codeBlocks('packages/emulator/README.md').filter(({ marks }) => marks[0] === 'aws');
@@ -269,7 +271,7 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
     async (_place, block) => {
       expect((await runBlocks([block])).split('\n').at(-1)).toBe('hello');
     },
-    3 * MINUTE,
+    SESSION_MS,
   );
 
   it(
@@ -283,6 +285,6 @@ describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefin
         '(NotFoundException)',
       ]);
     },
-    3 * MINUTE,
+    SESSION_MS,
   );
 });

@@ -24,7 +24,7 @@ import { copyTree, fileOfDocuments } from './tree-copy.ts';
 
 const STAND_INS = fileOfDocuments('stand-ins');
 const AWS_CLI = '/usr/bin/aws';
-const SESSION_MS = 420_000;
+const SESSION_MS = 900_000;
 const ACCOUNT = '111122223333';
 const REGION = 'eu-west-1';
 
