@@ -1,6 +1,7 @@
 import type { PathCertificate } from './certificate-path.ts';
 import { LAST_MOMENT, readPathCertificate } from './certificate-path.ts';
 import type { DocumentKind } from './document.ts';
+import { refusePolicy } from './error.ts';
 import type { AgeFreshness, Binding, RevokedCertificate } from './policy.ts';
 import {
   allowAnyAge,
@@ -24,7 +25,6 @@ import {
   readNonce,
   readPcrs,
   readText,
-  refusePolicy,
 } from './policy-values.ts';
 import { BINDING_LABEL, purposePreimage, textPreimage } from './preimage.ts';
 import { AWS_ROOT } from './trust-anchor.ts';

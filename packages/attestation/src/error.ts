@@ -109,6 +109,9 @@ export const refuse: Refuse<AttestationErrorCode> = refuseWith(AttestationError)
 /** Refuses a genuine document. */
 export const refuseByPolicy: Refuse<PolicyErrorCode> = refuseWith(PolicyError);
 
+/** Refuses a policy; `path` is that of the option. */
+export const refusePolicy: Refuse<PolicyConfigurationErrorCode> = refuseWith(PolicyConfigurationError);
+
 /** Runs `body`; what the decoders below throw becomes an {@link AttestationError} of the same code, at `path`. */
 export function at<T>(path: string, body: () => T): T {
   try {

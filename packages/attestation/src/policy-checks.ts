@@ -139,7 +139,8 @@ function checkPurpose({ publicKey, userData, nonce }: AttestationDocument): void
 function judgeOrigin({ document, links, policy }: Evidence, ask: Ask): void {
   ask('kind', policy.kind, (kind) => expectSame('KIND_MISMATCH', '$', kind, document.kind));
   ask('unknown-fields', policy.refuseUnknownFields, () => checkUnknownFields(document));
-  ask('revocation', policy.revoked, (revoked) => checkRevocation(revoked, links));
+  const { revoked = [] } = policy;
+  ask('revocation', revoked.length > 0, () => checkRevocation(revoked, links));
 }
 
 /** What was measured. PCR4 and PCR3: the same image on a stranger's instance, or under a stranger's role, is not ours. */

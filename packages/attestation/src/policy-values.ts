@@ -1,11 +1,7 @@
-import type { Refuse } from '@nitro-enclaves/core';
-import { copyBytes, encodeHex, refuseWith } from '@nitro-enclaves/core';
+import { copyBytes, encodeHex } from '@nitro-enclaves/core';
 import type { PolicyConfigurationErrorCode } from './error.ts';
-import { PolicyConfigurationError } from './error.ts';
+import { refusePolicy } from './error.ts';
 import { ZERO_PCR } from './preimage.ts';
-
-/** Throws the policy's own error; `path` is that of the option. */
-export const refusePolicy: Refuse<PolicyConfigurationErrorCode> = refuseWith(PolicyConfigurationError);
 
 /** Reads the value at `path` of a policy, a copy that the caller's later writes do not change, or refuses it. */
 export type ReadValue<T = unknown> = (value: unknown, path: string) => T;
@@ -119,11 +115,11 @@ export function readPcrs(value: unknown, path: string): PolicyPcrs {
   const pcrs = new Map<number, string>();
   for (const [index, given] of entries) {
     if (!/^([12]?\d|3[01])$/.test(index)) refusePolicy('POLICY_PCR_INDEX', path, 'indexes from 0 to 31', index);
-    const pcr = isBytes(given) ? encodeHex(given) : String(given).toLowerCase();
-    if (pcr.length !== ZERO_PCR.length || !isHex(pcr)) {
-      refusePolicy('POLICY_PCR_VALUE', `${path}[${index}]`, '48 bytes or 96 hexadecimal digits');
+    const pcr = isBytes(given) ? encodeHex(given) : given;
+    if (!isHex(pcr) || pcr.length !== ZERO_PCR.length) {
+      return refusePolicy('POLICY_PCR_VALUE', `${path}[${index}]`, '48 bytes or 96 hexadecimal digits');
     }
-    pcrs.set(Number(index), pcr);
+    pcrs.set(Number(index), pcr.toLowerCase());
   }
   return pcrs;
 }
@@ -131,8 +127,10 @@ export function readPcrs(value: unknown, path: string): PolicyPcrs {
 /** The PCR values of an image, measured ones: zeros would accept debug mode. */
 export function readImagePcrs(value: unknown, path: string): PolicyPcrs {
   const pcrs = readPcrs(value, path);
-  for (const pcr of pcrs.values()) {
-    if (pcr === ZERO_PCR) refusePolicy('POLICY_PCR_ZERO', path, 'measurements', 'zeros, as in debug mode');
+  for (const [index, pcr] of pcrs) {
+    if (pcr === ZERO_PCR) {
+      refusePolicy('POLICY_PCR_ZERO', `${path}[${index}]`, 'a measurement', 'zeros, as in debug mode');
+    }
   }
   return pcrs;
 }

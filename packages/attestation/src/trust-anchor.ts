@@ -1,7 +1,7 @@
 import { encodeHex } from '@nitro-enclaves/core';
 import type { PathCertificate } from './certificate-path.ts';
 import { readPathCertificate } from './certificate-path.ts';
-import { refusePolicy } from './policy-values.ts';
+import { refusePolicy } from './error.ts';
 
 /** SHA-256 of {@link AWS_NITRO_ROOT_G1}, as AWS publishes it ("Verifying the root of trust", Nitro Enclaves User Guide). */
 export const AWS_NITRO_ROOT_G1_SHA256 = '641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b';

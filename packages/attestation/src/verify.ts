@@ -44,23 +44,18 @@ export async function compute(
   const hashing = [...policyPreimages(policy)].map(
     async ([rule, preimage]) => [rule, await crypto.sha384(preimage)] as const,
   );
-  if (!isRootProved()) expectPublishedRoot(await crypto.sha256(AWS_ROOT.certificate.encoded));
-  return { holds: await Promise.all(verifying), digests: new Map(await Promise.all(hashing)) };
+  const root = isRootProved() ? undefined : crypto.sha256(AWS_ROOT.certificate.encoded);
+  const [holds, digests, rootDigest] = await Promise.all([Promise.all(verifying), Promise.all(hashing), root]);
+  if (rootDigest !== undefined) expectPublishedRoot(rootDigest);
+  return { holds, digests: new Map(digests) };
 }
 
 /** What is left to do once the signatures were computed: no key and no clock needed. */
 function finish<Trust extends 'verified' | 'archived'>(
   trust: Trust,
   prepared: PreparedVerification,
-  {
-    checklist,
-    computed: { holds, digests },
-    policy,
-    cache,
-  }: VerificationRequest & {
-    computed: Computed;
-    checklist: StrictChecklist;
-  },
+  { policy, cache }: VerificationRequest,
+  { holds, digests, checklist }: Computed & { readonly checklist: StrictChecklist },
 ): TrustedFields & { readonly trust: Trust } {
   checkSignatures(prepared, holds, checklist);
   let issuerId = 0;
@@ -79,7 +74,7 @@ export async function verify<Trust extends 'verified' | 'archived'>(
   const checklist = new StrictChecklist();
   const prepared = prepare(request, checklist);
   const computed = await compute(crypto, prepared, request);
-  return finish(trust, prepared, { ...request, computed, checklist });
+  return finish(trust, prepared, request, { ...computed, checklist });
 }
 
 /** The same, at once. */
@@ -91,5 +86,5 @@ export function verifySync<Trust extends 'verified' | 'archived'>(
   const checklist = new StrictChecklist();
   const prepared = prepare(request, checklist);
   const computed = computeSync(crypto, prepared, request);
-  return finish(trust, prepared, { ...request, computed, checklist });
+  return finish(trust, prepared, request, { ...computed, checklist });
 }
