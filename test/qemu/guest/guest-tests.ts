@@ -2,6 +2,7 @@ import { doctorTests } from './doctor-tests.ts';
 import type { GuestTest } from './guest-test.ts';
 import { kmsTests } from './kms-tests.ts';
 import { nsmTests } from './nsm-tests.ts';
+import { relayTests } from './relay-tests.ts';
 import { trafficTests } from './traffic-tests.ts';
 import { transportTests } from './transport-tests.ts';
 
@@ -10,6 +11,7 @@ export const GUEST_TESTS: readonly GuestTest[] = [
   ...doctorTests,
   ...nsmTests,
   ...transportTests,
+  ...relayTests,
   ...trafficTests,
   ...kmsTests,
 ];

@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const PACKAGES = fileURLToPath(new URL('../../../packages/', import.meta.url));
-const ADDON = `prebuilds/linux-${process.arch}/nitro-enclaves.node`;
+const ADDONS = ['nitro-enclaves.node', 'nitro-enclaves-relay.node'].map(
+  (file) => `prebuilds/linux-${process.arch}/${file}`,
+);
 
 async function sourceOf(specifier) {
   const [, name, ...subpath] = specifier.split('/');
@@ -24,8 +26,8 @@ const workspaceSources = {
 };
 
 /**
- * Makes one file of a TypeScript program and all that it imports: `folder`/lib/`name`. The addon is beside it, where an
- * installed package has it.
+ * Makes one file of a TypeScript program and all that it imports: `folder`/lib/`name`. The addons are beside it, where an
+ * installed package has them.
  */
 export async function bundleProgram(entry, folder, name) {
   await build({
@@ -42,6 +44,8 @@ export async function bundleProgram(entry, folder, name) {
     },
     logLevel: 'warning',
   });
-  await mkdir(dirname(join(folder, ADDON)), { recursive: true });
-  await copyFile(join(PACKAGES, 'native', ADDON), join(folder, ADDON));
+  for (const addon of ADDONS) {
+    await mkdir(dirname(join(folder, addon)), { recursive: true });
+    await copyFile(join(PACKAGES, 'native', addon), join(folder, addon));
+  }
 }
