@@ -92,21 +92,27 @@ function volumes(npmConfiguration: string): string[] {
   const mounts = [
     [join(home, '.npm'), '/root/.npm'],
     [pnpmStore, '/root/.local/share/pnpm'],
-    [join(home, '.npmrc'), '/root/.npmrc:ro'],
-    [npmConfiguration, '/usr/local/etc/npmrc:ro'],
+    [npmConfiguration, '/root/.npmrc:ro'],
     ['/etc/ssl/certs', '/etc/ssl/certs:ro'],
   ];
   return mounts.flatMap(([from = '', to = '']) => (existsSync(from) ? ['--volume', `${from}:${to}`] : []));
+}
+
+/** From where npm gets packages on this machine, in whatever way it was told. */
+function machinesNpmConfiguration(): string {
+  const file = join(homedir(), '.npmrc');
+  const own = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  return `${own}\nregistry=${outputOf('npm', ['config', 'get', 'registry']).trim()}`;
 }
 
 /** Images in a folder, with the base images of the Dockerfiles. */
 export class Containers {
   readonly folder: string;
 
-  /** `npmConfiguration`: lines of npm's configuration file, for what is built. */
+  /** `npmConfiguration`: lines of npm's configuration file for what is built, beside this machine's own. */
   constructor(folder: string, npmConfiguration: string) {
     this.folder = folder;
-    writeFileSync(this.#npmConfiguration, npmConfiguration);
+    writeFileSync(this.#npmConfiguration, `${machinesNpmConfiguration()}\n${npmConfiguration}`, { mode: 0o600 });
     const context = join(folder, 'base');
     makeRoot(join(context, 'root'));
     writeFileSync(join(context, 'dnf'), DNF, { mode: 0o755 });
