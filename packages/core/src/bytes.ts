@@ -1,9 +1,23 @@
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const DIGITS = new TextEncoder().encode('0123456789abcdef');
+const ASCII = new TextDecoder();
+/** Digits on their way to be text: one array for all calls, since growing a text by two of them at a time is garbage. */
+const digits = new Uint8Array(1024);
 
 /** Lower-case hexadecimal text of `bytes`. */
 export function encodeHex(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += HEX[byte];
+  let end = 0;
+  for (let index = 0; index < bytes.length; index += 1) {
+    const byte = bytes[index] ?? 0;
+    digits[end] = DIGITS[byte >> 4] ?? 0;
+    digits[end + 1] = DIGITS[byte & 15] ?? 0;
+    end += 2;
+    if (end < digits.length && index + 1 < bytes.length) continue;
+    text += ASCII.decode(digits.subarray(0, end));
+    end = 0;
+  }
+  // What was encoded may be a secret.
+  digits.fill(0);
   return text;
 }
 

@@ -143,13 +143,15 @@ export class DerReader {
 
   /** An OBJECT IDENTIFIER in dotted decimals. */
   readObjectIdentifier(): string {
-    const content = this.#readContent(DER_TAG.OBJECT_IDENTIFIER);
     let text = '';
     let arc = 0;
     let isEnded = false;
-    for (const byte of content) {
+    for (let index = this.#pass(DER_TAG.OBJECT_IDENTIFIER); index < this.#offset; index += 1) {
+      const byte = this.#bytes[index] ?? 0;
       const isPadding = arc === 0 && byte === 0x80;
-      if (isPadding || arc > 0xff_ffff) this.#fail('DER_OBJECT_IDENTIFIER', 'the shortest form, of at most 31 bits');
+      if (isPadding || arc > 0xff_ffff) {
+        this.#fail('DER_OBJECT_IDENTIFIER', 'the shortest form, of at most 31 bits');
+      }
       arc = arc * 128 + (byte & 0x7f);
       isEnded = byte < 0x80;
       if (!isEnded) continue;
