@@ -3,7 +3,7 @@ import type { DataKeyPairSpec } from '@aws-sdk/client-kms';
 import { DecryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Attest } from '../src/index.ts';
-import { allowAnyKey, KmsRecipientError, recipient } from '../src/index.ts';
+import { allowAnyKey, KmsRecipientError, kmsRequestHandler, recipient } from '../src/index.ts';
 import { ALIAS, Emulation, KEY_ARN, KEY_ID, OTHER_KEY_ARN } from './support/emulation.ts';
 
 let emulation: Emulation;
@@ -128,7 +128,11 @@ describe('the five operations, through the unmodified SDK client with the plugin
   });
 
   it('work many at a time', async () => {
-    const client = emulation.client();
+    // All of them wait for one thread, which signs their documents too.
+    const patience = { connectTimeout: 60_000, requestTimeout: 60_000 };
+    const transport = emulation.enclaveTransport();
+    const requestHandler = kmsRequestHandler({ transport, ca: emulation.kms.ca, ...patience });
+    const client = emulation.client({ config: { requestHandler } });
     const answers = await Promise.all(Array.from({ length: 64 }, () => client.generateRandom({ NumberOfBytes: 32 })));
     expect(new Set(answers.map(({ Plaintext }) => Buffer.from(Plaintext ?? []).toString('hex'))).size).toBe(64);
   });
