@@ -69,222 +69,227 @@ function steps(document: string): CodeBlock[] {
   );
 }
 
-describe.skipIf(impossible !== undefined)(`the steps for EC2${reason === undefined ? '' : ` [${reason}]`}`, () => {
-  let instance: Instance;
-  let registry: PackedRegistry;
-  let containers: Containers | undefined;
-  beforeAll(async () => {
-    instance = await Instance.start();
-    registry = await PackedRegistry.start(join(instance.folder, 'packed'));
-    instance.write('npmrc', registry.configuration);
-    if (withoutContainers === undefined)
-      containers = new Containers(mkdtempSync(join(tmpdir(), 'containers-')), registry.configuration);
-    await runCode('node tools/with-pnpm.mjs build');
-  }, SESSION_MS);
-  afterAll(async () => {
-    containers?.close();
-    await registry?.[Symbol.asyncDispose]();
-    await instance?.[Symbol.asyncDispose]();
-  }, MINUTE);
+describe.skipIf(impossible !== undefined)(
+  `the commands of the documents${reason === undefined ? '' : ` [${reason}]`}`,
+  () => {
+    let instance: Instance;
+    let registry: PackedRegistry;
+    let containers: Containers | undefined;
+    beforeAll(async () => {
+      instance = await Instance.start();
+      registry = await PackedRegistry.start(join(instance.folder, 'packed'));
+      instance.write('npmrc', registry.configuration);
+      if (withoutContainers === undefined)
+        containers = new Containers(mkdtempSync(join(tmpdir(), 'containers-')), registry.configuration);
+      await runCode('node tools/with-pnpm.mjs build');
+    }, SESSION_MS);
+    afterAll(async () => {
+      containers?.close();
+      await registry?.[Symbol.asyncDispose]();
+      await instance?.[Symbol.asyncDispose]();
+    }, MINUTE);
 
-  async function runBlocks(blocks: readonly CodeBlock[], options: SessionOptions = {}): Promise<string> {
-    const { status, output } = await instance.run(blocks, { ...options, env: containers?.env ?? {} });
-    expect(status, output.slice(-5000)).toBe(0);
-    return output;
-  }
+    async function runBlocks(blocks: readonly CodeBlock[], options: SessionOptions = {}): Promise<string> {
+      const { status, output } = await instance.run(blocks, { ...options, env: containers?.env ?? {} });
+      expect(status, output.slice(-5000)).toBe(0);
+      return output;
+    }
 
-  /** Runs the steps of a document. */
-  const run = (document: string, options?: SessionOptions) => runBlocks(steps(document), options);
+    /** Runs the steps of a document. */
+    const run = (document: string, options?: SessionOptions) => runBlocks(steps(document), options);
 
-  /** Runs commands of the test itself. */
-  const runCode = (code: string) => runBlocks([{ place: 'the test', language: 'sh', marks: [], code }]);
+    /** Runs commands of the test itself. */
+    const runCode = (code: string) => runBlocks([{ place: 'the test', language: 'sh', marks: [], code }]);
 
-  it(
-    'of hello lead to an enclave that tells what it is',
-    async () => {
-      const output = await run('examples/hello/README.md');
-      expect(output).toContain('"Terminated": true');
-      expect(output).toContain(`PCR0 ${'0'.repeat(96)}\n`);
-      const measured = Array.from(output.matchAll(/^PCR0 ([0-9a-f]{96})$/gm), ([, pcr]) => pcr);
-      expect(measured.at(-1)).toBe(measured[withoutContainers === undefined ? 1 : 0]);
-      expect(parse(instance.read('/etc/nitro_enclaves/allocator.yaml'))).toEqual({ memory_mib: 1024, cpu_count: 2 });
-    },
-    SESSION_MS,
-  );
+    it(
+      'of hello lead to an enclave that tells what it is',
+      async () => {
+        const output = await run('examples/hello/README.md');
+        expect(output).toContain('"Terminated": true');
+        expect(output).toContain(`PCR0 ${'0'.repeat(96)}\n`);
+        const measured = Array.from(output.matchAll(/^PCR0 ([0-9a-f]{96})$/gm), ([, pcr]) => pcr);
+        expect(measured.at(-1)).toBe(measured[withoutContainers === undefined ? 1 : 0]);
+        expect(parse(instance.read('/etc/nitro_enclaves/allocator.yaml'))).toEqual({ memory_mib: 1024, cpu_count: 2 });
+      },
+      SESSION_MS,
+    );
 
-  /** The requests that KMS has answered for enclaves, since the session began. */
-  function attested(from: number): string[] {
-    return instance.audit.slice(from).flatMap(({ eventName, errorCode, additionalEventData }) => {
-      const { recipient } = (additionalEventData ?? {}) as { recipient?: object };
-      return recipient !== undefined && errorCode === undefined ? [String(eventName)] : [];
-    });
-  }
-
-  it(
-    'of kms-tool lead to an application whose data key nobody else has',
-    async () => {
-      const from = instance.audit.length;
-      const afterwards = `until grep -q '"eventName":"GenerateDataKey"' $INSTANCE/audit; do sleep 1; done`;
-      await run('examples/kms-tool/README.md', { afterwards });
-      expect(attested(from)).toEqual(['GenerateDataKey']);
-    },
-    SESSION_MS,
-  );
-
-  it(
-    'of process-file lead to a summary that the sender believes',
-    async () => {
-      const from = instance.audit.length;
-      const output = await run('examples/process-file/README.md');
-      expect(output).toMatch(/^verified: \d+ checks held/m);
-      expect(output).toContain('"rows": 3');
-      expect(attested(from)).toEqual(['Decrypt', 'GenerateDataKey']);
-    },
-    SESSION_MS,
-  );
-
-  it(
-    'of signer lead to a signature, and to a trail that verifies',
-    async () => {
-      const from = instance.audit.length;
-      const output = await run('examples/signer/README.md');
-      expect(output).toMatch(/"signature":"\w/);
-      expect(output).toMatch(/^verified: i-\w+-enc\w+ of the image, 2 entries of its trail$/m);
-      expect(attested(from)).toEqual(['GenerateDataKeyPair']);
-    },
-    SESSION_MS,
-  );
-
-  it(
-    'of tls-server lead to TLS that ends in the enclave',
-    async () => {
-      const from = instance.audit.length;
-      const output = await run('examples/tls-server/README.md', { before: { certified: AUTHORITY } });
-      expect(output).toContain('GET /: hello from behind TLS that ends in the enclave');
-      expect(output).toContain('Verify return code: 0 (ok)');
-      expect(attested(from)).toEqual(['Decrypt']);
-    },
-    SESSION_MS,
-  );
-
-  it(
-    'of verify-in-browser lead to a page, and to a document for its challenge',
-    async () => {
-      const ask = `curl -sf --retry 60 --retry-all-errors http://127.0.0.1:8080/attestation?nonce=${'ab'.repeat(32)} > $INSTANCE/answer; cp measurements.json $INSTANCE`;
-      const output = await run('examples/verify-in-browser/README.md', { afterwards: ask });
-      expect(output).toMatch(/^[0-9a-f]{64} {2}page\.html$/m);
-      const { PCR0, PCR1, PCR2 } = JSON.parse(instance.read('measurements.json')).Measurements;
-      const { moduleId } = await verifyAttestationDocument(instance.readBytes('answer'), {
-        images: [{ pcrs: { 0: PCR0, 1: PCR1, 2: PCR2 } }],
-        freshness: { nonce: Buffer.from('ab'.repeat(32), 'hex') },
-        [customTrustAnchor]: instance.emulator.rootCertificate,
+    /** The requests that KMS has answered for enclaves, since the session began. */
+    function attested(from: number): string[] {
+      return instance.audit.slice(from).flatMap(({ eventName, errorCode, additionalEventData }) => {
+        const { recipient } = (additionalEventData ?? {}) as { recipient?: object };
+        return recipient !== undefined && errorCode === undefined ? [String(eventName)] : [];
       });
-      expect(moduleId).toContain('-enc');
-    },
-    SESSION_MS,
-  );
+    }
 
-  it(
-    'of kubernetes lead to an image of the pod, whose program starts',
-    async () => {
-      await run('examples/kubernetes/README.md', { before: { image: 'node examples/make-root.mjs hello root' } });
-      if (withoutContainers === undefined) expect(await runCode(POD)).toContain('"event":"health"');
-    },
-    SESSION_MS,
-  );
+    it(
+      'of kms-tool lead to an application whose data key nobody else has',
+      async () => {
+        const from = instance.audit.length;
+        const afterwards = `until grep -q '"eventName":"GenerateDataKey"' $INSTANCE/audit; do sleep 1; done`;
+        await run('examples/kms-tool/README.md', { afterwards });
+        expect(attested(from)).toEqual(['GenerateDataKey']);
+      },
+      SESSION_MS,
+    );
 
-  it(
-    'of the guide lead from the allocator to an enclave',
-    async () => {
-      const before = { docker: APP };
-      const output = await run('docs/laptop-to-ec2.md', { before });
-      expect(output).toContain('added ');
-      if (withoutContainers === undefined) expect(output).toContain('"State": "RUNNING"');
-    },
-    SESSION_MS,
-  );
+    it(
+      'of process-file lead to a summary that the sender believes',
+      async () => {
+        const from = instance.audit.length;
+        const output = await run('examples/process-file/README.md');
+        expect(output).toMatch(/^verified: \d+ checks held/m);
+        expect(output).toContain('"rows": 3');
+        expect(attested(from)).toEqual(['Decrypt', 'GenerateDataKey']);
+      },
+      SESSION_MS,
+    );
 
-  it(
-    'of the package eif lead to an image',
-    async () => {
-      const blobs = join(instance.folder, 'usr/share/nitro_enclaves/blobs');
-      const files = `node examples/make-root.mjs hello root; cp ${blobs}/nsm.ko .; cp ${blobs}/*Image bzImage`;
-      const before = { docker: APP, ec2: files };
-      expect(await run('packages/eif/README.md', { before })).toMatch(/^PCR0 [0-9a-f]{96}$/m);
-    },
-    SESSION_MS,
-  );
+    it(
+      'of signer lead to a signature, and to a trail that verifies',
+      async () => {
+        const from = instance.audit.length;
+        const output = await run('examples/signer/README.md');
+        expect(output).toMatch(/"signature":"\w/);
+        expect(output).toMatch(/^verified: i-\w+-enc\w+ of the image, 2 entries of its trail$/m);
+        expect(attested(from)).toEqual(['GenerateDataKeyPair']);
+      },
+      SESSION_MS,
+    );
 
-  it(
-    'of the package parent lead to a proxy that takes its file',
-    async () => {
-      const [yaml] = codeBlocks('packages/parent/README.md').filter(({ language }) => language === 'yaml');
-      instance.write('/etc/nitro_enclaves/proxy.yaml', yaml?.code ?? '');
-      await run('packages/parent/README.md');
-    },
-    SESSION_MS,
-  );
+    it(
+      'of tls-server lead to TLS that ends in the enclave',
+      async () => {
+        const from = instance.audit.length;
+        const output = await run('examples/tls-server/README.md', { before: { certified: AUTHORITY } });
+        expect(output).toContain('GET /: hello from behind TLS that ends in the enclave');
+        expect(output).toContain('Verify return code: 0 (ok)');
+        expect(attested(from)).toEqual(['Decrypt']);
+      },
+      SESSION_MS,
+    );
 
-  it(
-    'of the tests on real hardware lead to an image',
-    async () => {
-      expect(await run('test/qemu/README.md')).toMatch(/PCR0\W+[0-9a-f]{96}/);
-    },
-    SESSION_MS,
-  );
+    it(
+      'of verify-in-browser lead to a page, and to a document for its challenge',
+      async () => {
+        const ask = `curl -sf --retry 60 --retry-all-errors http://127.0.0.1:8080/attestation?nonce=${'ab'.repeat(32)} > $INSTANCE/answer; cp measurements.json $INSTANCE`;
+        const output = await run('examples/verify-in-browser/README.md', { afterwards: ask });
+        expect(output).toMatch(/^[0-9a-f]{64} {2}page\.html$/m);
+        const { PCR0, PCR1, PCR2 } = JSON.parse(instance.read('measurements.json')).Measurements;
+        const { moduleId } = await verifyAttestationDocument(instance.readBytes('answer'), {
+          images: [{ pcrs: { 0: PCR0, 1: PCR1, 2: PCR2 } }],
+          freshness: { nonce: Buffer.from('ab'.repeat(32), 'hex') },
+          [customTrustAnchor]: instance.emulator.rootCertificate,
+        });
+        expect(moduleId).toContain('-enc');
+      },
+      SESSION_MS,
+    );
 
-  it('need an instance for nothing but the commands that are known', () => {
-    const known = readFileSync(fileOfDocuments('stand-ins/of-the-instance.txt'), 'utf8').trim().split('\n');
-    expect([...new Set(instance.commandsOfTheInstance())].sort()).toEqual(known.sort());
-  });
+    it(
+      'of kubernetes lead to an image of the pod, whose program starts',
+      async () => {
+        await run('examples/kubernetes/README.md', { before: { image: 'node examples/make-root.mjs hello root' } });
+        if (withoutContainers === undefined) expect(await runCode(POD)).toContain('"event":"health"');
+      },
+      SESSION_MS,
+    );
 
-  it.each(
-    codeBlocks('README.md')
-      .filter(({ marks }) => marks[0] === 'clone')
-      .map((block) => [block.code.trim(), block] as const),
-  )(
-    'begin with what a newcomer does: %s',
-    async (_command, block) => {
-      const output = await runBlocks([block]);
-      expect(output).toContain('✓');
-      expect(output).not.toContain('✗');
-    },
-    SESSION_MS,
-  );
+    it(
+      'of the guide lead from the allocator to an enclave',
+      async () => {
+        const before = { docker: APP };
+        const output = await run('docs/laptop-to-ec2.md', { before });
+        expect(output).toContain('added ');
+        if (withoutContainers === undefined) expect(output).toContain('"State": "RUNNING"');
+      },
+      SESSION_MS,
+    );
 
-  it.each(['tls-server', 'verify-in-browser'])(
-    'begin on a laptop: %s',
-    async (example) => {
-      const [block] = codeBlocks(`examples/${example}/README.md`).filter(({ marks }) => marks[0] === 'laptop');
-      const afterwards = 'until [ -s $INSTANCE/announced ]; do sleep 1; done; cat $INSTANCE/announced';
-      const code = `${block?.code.trimEnd()} > $INSTANCE/announced &\n`;
-      instance.write('announced', '');
-      const output = await runBlocks([{ place: block?.place ?? '', language: 'sh', marks: [], code }], { afterwards });
-      expect(output).toMatch(/https?:\/\//);
-    },
-    SESSION_MS,
-  );
+    it(
+      'of the package eif lead to an image',
+      async () => {
+        const blobs = join(instance.folder, 'usr/share/nitro_enclaves/blobs');
+        const files = `node examples/make-root.mjs hello root; cp ${blobs}/nsm.ko .; cp ${blobs}/*Image bzImage`;
+        const before = { docker: APP, ec2: files };
+        expect(await run('packages/eif/README.md', { before })).toMatch(/^PCR0 [0-9a-f]{96}$/m);
+      },
+      SESSION_MS,
+    );
 
-  const wire = codeBlocks('packages/emulator/README.md').filter(({ marks }) => marks[0] === 'aws');
-  it.each(wire.map((block) => [block.place, block] as const))(
-    'by the AWS CLI, at %s',
-    async (_place, block) => {
-      expect((await runBlocks([block])).split('\n').at(-1)).toBe('hello');
-    },
-    SESSION_MS,
-  );
+    it(
+      'of the package parent lead to a proxy that takes its file',
+      async () => {
+        const [yaml] = codeBlocks('packages/parent/README.md').filter(({ language }) => language === 'yaml');
+        instance.write('/etc/nitro_enclaves/proxy.yaml', yaml?.code ?? '');
+        await run('packages/parent/README.md');
+      },
+      SESSION_MS,
+    );
 
-  it(
-    'by the AWS CLI: a key, its policy, what it encrypts, and what is refused',
-    async () => {
-      const output = await runCode(AWS_CLI_SESSION);
-      expect(output).toContain('opened: over the wire');
-      expect(output.match(/\((InvalidCiphertext|AccessDenied|NotFound)Exception\)/g)).toEqual([
-        '(InvalidCiphertextException)',
-        '(AccessDeniedException)',
-        '(NotFoundException)',
-      ]);
-    },
-    SESSION_MS,
-  );
-});
+    it(
+      'of the tests on real hardware lead to an image',
+      async () => {
+        expect(await run('test/qemu/README.md')).toMatch(/PCR0\W+[0-9a-f]{96}/);
+      },
+      SESSION_MS,
+    );
+
+    it('need an instance for nothing but what is known', () => {
+      const known = readFileSync(fileOfDocuments('stand-ins/of-the-instance.txt'), 'utf8').trim().split('\n');
+      expect([...new Set(instance.commandsOfTheInstance())].sort()).toEqual(known.sort());
+    });
+
+    it.each(
+      codeBlocks('README.md')
+        .filter(({ marks }) => marks[0] === 'clone')
+        .map((block) => [block.place, block] as const),
+    )(
+      'of the first page do the demo: %s',
+      async (_place, block) => {
+        const output = await runBlocks([block]);
+        expect(output).toContain('✓');
+        expect(output).not.toContain('✗');
+      },
+      SESSION_MS,
+    );
+
+    it.each(['tls-server', 'verify-in-browser'])(
+      'that start everything on a laptop do: %s',
+      async (example) => {
+        const [block] = codeBlocks(`examples/${example}/README.md`).filter(({ marks }) => marks[0] === 'laptop');
+        const afterwards = 'until [ -s $INSTANCE/announced ]; do sleep 1; done; cat $INSTANCE/announced';
+        const code = `${block?.code.trimEnd()} > $INSTANCE/announced &\n`;
+        instance.write('announced', '');
+        const output = await runBlocks([{ place: block?.place ?? '', language: 'sh', marks: [], code }], {
+          afterwards,
+        });
+        expect(output).toMatch(/https?:\/\//);
+      },
+      SESSION_MS,
+    );
+
+    const wire = codeBlocks('packages/emulator/README.md').filter(({ marks }) => marks[0] === 'aws');
+    it.each(wire.map((block) => [block.place, block] as const))(
+      'for the AWS CLI are done by it, at %s',
+      async (_place, block) => {
+        expect((await runBlocks([block])).split('\n').at(-1)).toBe('hello');
+      },
+      SESSION_MS,
+    );
+
+    it(
+      'are not all that the AWS CLI does with the emulated KMS: keys, policies, signatures, refusals',
+      async () => {
+        const output = await runCode(AWS_CLI_SESSION);
+        expect(output).toContain('opened: over the wire');
+        expect(output.match(/\((InvalidCiphertext|AccessDenied|NotFound)Exception\)/g)).toEqual([
+          '(InvalidCiphertextException)',
+          '(AccessDeniedException)',
+          '(NotFoundException)',
+        ]);
+      },
+      SESSION_MS,
+    );
+  },
+);
