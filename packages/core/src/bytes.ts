@@ -29,9 +29,11 @@ export function decodeHex(text: string): Uint8Array<ArrayBuffer> {
   if (text.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(text)) {
     throw new RangeError(`expected an even number of hexadecimal digits, found ${text.length} characters`);
   }
-  return Uint8Array.from({ length: text.length / 2 }, (_, index) =>
-    Number.parseInt(text.slice(index * 2, index * 2 + 2), 16),
-  );
+  const bytes = new Uint8Array(text.length / 2);
+  for (let index = 0; index < bytes.length; index += 1) {
+    bytes[index] = Number.parseInt(text.slice(index * 2, index * 2 + 2), 16);
+  }
+  return bytes;
 }
 
 /** Whether both hold the same bytes. Returns at the first difference: for public values only. */
