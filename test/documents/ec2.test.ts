@@ -291,5 +291,24 @@ describe.skipIf(impossible !== undefined)(
       },
       SESSION_MS,
     );
+
+    it.each([
+      ['an option that AWS has not', 'aws ec2 run-instances --image-id ami-1 --enclaves Enabled=true'],
+      ['a value of another type', 'aws ec2 run-instances --image-id ami-1 --max-count many'],
+      ['a parameter of AWS missing', 'aws iam create-role --role-name enclave-parent'],
+      ['a member that AWS has not', 'aws ec2 run-instances --image-id ami-1 --enclave-options On=true'],
+      ['an option that nitro-cli has not', 'nitro-cli run-enclave --eif app.eif --memory 512 --cpu-count 2'],
+      ['a package that nobody knows', 'sudo dnf install -y aws-nitro-enclaves'],
+      ['a service that nobody knows', 'sudo systemctl enable --now nitro-enclaves'],
+      ['a base image that is not there', "docker build -t x - <<< 'FROM node:absent'"],
+      ['a configuration that is not there', 'nitro-enclaves proxy --config absent.yaml'],
+    ])(
+      'would fail with %s',
+      async (_what, code) => {
+        const session = [{ place: 'the test', language: 'sh', marks: [], code: `${code}\n` }];
+        expect((await instance.run(session, { env: containers?.env ?? {} })).status).not.toBe(0);
+      },
+      2 * MINUTE,
+    );
   },
 );
