@@ -1,7 +1,9 @@
 // A stand-in for an EC2 instance on which the documents' commands run as they are written: the parent is an emulator's, the
 // AWS CLI is the genuine one, KMS is emulated, nitro-cli's command lines are checked and done by the emulator, docker is
 // buildah. What is left, only an instance can do: stand-ins/of-the-instance.txt lists it.
+import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFileSync,
   existsSync,
@@ -50,8 +52,7 @@ export async function whyNoInstance(): Promise<string | undefined> {
 /** How a session has ended. */
 export interface SessionEnd {
   readonly status: number | null;
-  readonly stdout: string;
-  /** Everything, and before each block where it stands. */
+  /** Of both streams, and before each block where it stands. */
   readonly output: string;
 }
 
@@ -80,6 +81,17 @@ function writeSystemFolders(folder: string): void {
   writeFileSync(join(folder, '/etc/nitro_enclaves/vsock-proxy.yaml'), PROXY_ALLOWLIST);
 }
 
+/** Ends a process and everything that it has left in the background. */
+function endGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nothing of it runs any more.
+  }
+}
+
+/** A parent of the emulator with the programs of an instance, and a tree to work in. */
 export class Instance implements AsyncDisposable {
   readonly emulator: Emulator;
   readonly folder: string;
@@ -189,28 +201,20 @@ export class Instance implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
-    let [stdout, output] = ['', ''];
-    session.stdout.on('data', (bytes) => {
-      stdout += bytes;
-      output += bytes;
-    });
-    session.stderr.on('data', (bytes) => {
-      output += bytes;
-    });
-    const endAll = () => {
-      try {
-        process.kill(-(session.pid ?? 0), 'SIGKILL');
-      } catch {
-        // Nothing of it runs any more.
-      }
-    };
-    const timer = setTimeout(endAll, SESSION_MS);
-    const status = await new Promise<number | null>((resolve) => session.once('exit', resolve));
+    let output = '';
+    for (const stream of [session.stdout, session.stderr])
+      stream.on('data', (bytes) => {
+        output += bytes;
+      });
+    const closed = once(session, 'close');
+    const timer = setTimeout(() => endGroup(session), SESSION_MS);
+    const [status]: (number | null)[] = await once(session, 'exit');
     clearTimeout(timer);
-    endAll();
+    endGroup(session);
+    await closed;
     for (const { enclaveId } of this.emulator.enclaves) await this.emulator.terminateEnclave(enclaveId);
     this.#tidy();
-    return { status, stdout, output };
+    return { status: status ?? null, output };
   }
 
   /** Removes what a session has left in the tree, but for what it has installed: the next one begins as from a clone. */
