@@ -87,7 +87,7 @@ describe.skipIf(impossible !== undefined)(
       containers?.close();
       await registry?.[Symbol.asyncDispose]();
       await instance?.[Symbol.asyncDispose]();
-    }, MINUTE);
+    }, SESSION_MS);
 
     async function runBlocks(blocks: readonly CodeBlock[], options: SessionOptions = {}): Promise<string> {
       const { status, output } = await instance.run(blocks, { ...options, env: containers?.env ?? {} });
