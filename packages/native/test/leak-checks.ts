@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { closeSocket, openNsmDevice } from '@nitro-enclaves/native';
-import { relayDescriptors } from '@nitro-enclaves/native/relay';
+import type { Transport, VsockSocket } from '@nitro-enclaves/vsock';
 import { nativeTransport } from '../../vsock/src/native-transport.ts';
+import { relaySockets } from '../../vsock/src/relay.ts';
 import { unixFamily } from '../../vsock/test/unix-family.ts';
 import type { Check } from './check.ts';
 import { descriptorCount, ROUNDS, until, WORKERS } from './check.ts';
@@ -42,16 +43,19 @@ async function runWorker(mode: 'exit' | 'terminate', fullName: Uint8Array): Prom
   }
 }
 
+function connectHalfOpen(machine: Transport): Promise<VsockSocket> {
+  return machine.connect({ cid: 16, port: 1, allowHalfOpen: true });
+}
+
 /** What a worker does: leaves everything open that there is. */
 export async function abandonEverything(fullName: Uint8Array, tell: () => void): Promise<void> {
   const machine = nativeTransport(unixFamily(16));
   const server = machine.createServer();
   await server.listen({ port: 1 });
   for (let index = 0; index < 5; index += 1) await machine.connect({ cid: 16, port: 1 });
-  const listening = listenOn(AF_UNIX);
   for (let index = 0; index < 5; index += 1) {
-    const descriptors = [await connectTo(listening.name), await connectTo(listening.name)] as const;
-    relayDescriptors(...descriptors, { idleTimeout: 60_000 });
+    const [from, to] = [await connectHalfOpen(machine), await connectHalfOpen(machine)];
+    relaySockets(from, to, 60_000);
   }
   for (let index = 0; index < 5; index += 1) startConnecting(fullName);
   for (let index = 0; index < 5; index += 1) machine.connect({ cid: 16, port: 1 });
