@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { closeSocket, openNsmDevice } from '@nitro-enclaves/native';
-import type { Transport, VsockSocket } from '@nitro-enclaves/vsock';
+
 import { nativeTransport } from '../../vsock/src/native-transport.ts';
 import { relaySockets } from '../../vsock/src/relay.ts';
+import type { VsockSocket } from '../../vsock/src/socket.ts';
+import type { Transport } from '../../vsock/src/transport.ts';
 import { unixFamily } from '../../vsock/test/unix-family.ts';
 import type { Check } from './check.ts';
 import { descriptorCount, ROUNDS, until, WORKERS } from './check.ts';
