@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { closeSocket, openNsmDevice } from '@nitro-enclaves/native';
-
 import { nativeTransport } from '../../vsock/src/native-transport.ts';
 import { relaySockets } from '../../vsock/src/relay.ts';
 import type { VsockSocket } from '../../vsock/src/socket.ts';
