@@ -1,24 +1,24 @@
 #include "loose.h"
 #include "syscall.h"
 
+#include <linux/fcntl.h>
+#include <linux/stat.h>
 #include <stddef.h>
-#include <sys/socket.h>
 
 struct loose {
 	struct loose *next;
 	int32_t descriptor;
-	uint64_t cookie;
+	uint64_t inode;
 };
 
-/* Which socket it is, whatever its number: zero for none. */
-static uint64_t cookie_of(int32_t descriptor)
+/* Which socket it is, whatever its number: zero for none. (SO_COOKIE would tell too, but not under qemu-user.) */
+static uint64_t inode_of(int32_t descriptor)
 {
-	uint64_t cookie = 0;
-	uint32_t size = sizeof cookie;
+	struct statx found;
 
-	if (SYSCALL(getsockopt, descriptor, SOL_SOCKET, SO_COOKIE, &cookie, &size, 0) < 0)
+	if (SYSCALL(statx, descriptor, "", AT_EMPTY_PATH, STATX_INO, &found, 0) < 0)
 		return 0;
-	return cookie;
+	return found.stx_ino;
 }
 
 void loose_add(struct loose **list, int32_t descriptor)
@@ -28,7 +28,7 @@ void loose_add(struct loose **list, int32_t descriptor)
 	if (loose == NULL)
 		return;
 	loose->descriptor = descriptor;
-	loose->cookie = cookie_of(descriptor);
+	loose->inode = inode_of(descriptor);
 	loose->next = *list;
 	*list = loose;
 }
@@ -51,7 +51,7 @@ void loose_close_all(struct loose **list)
 		struct loose *first = *list;
 
 		/* Node closes its handles before: by now the number may be that of another thread's socket. */
-		if (first->cookie != 0 && cookie_of(first->descriptor) == first->cookie)
+		if (first->inode != 0 && inode_of(first->descriptor) == first->inode)
 			SYSCALL(close, first->descriptor, 0, 0, 0, 0, 0);
 		*list = first->next;
 		free(first);

@@ -73,8 +73,6 @@ describeRun('the addon under AddressSanitizer and UBSan', async () => {
 });
 
 describeRun('the addon for arm64, on an arm64 Node under qemu-user', async () => {
-  // Emulated threads stall for minutes now and then, on a busy machine for good: a run of its own, not everybody's.
-  if (process.env['NATIVE_ARM64'] !== '1') return 'needs NATIVE_ARM64=1, and a machine that does nothing else';
   const missing = await installDebianPackages('qemu-user', 'libstdc++6-arm64-cross', 'libc6-arm64-cross');
   if (missing !== undefined) return `needs qemu-user and the arm64 C libraries: ${missing}`;
   return runFrom(join(packageFolder, 'prebuilds'), ['qemu-aarch64', await arm64Node()], {
