@@ -27,7 +27,6 @@ import {
   readText,
 } from './policy-values.ts';
 import { BINDING_LABEL, purposePreimage, textPreimage } from './preimage.ts';
-import { AWS_ROOT } from './trust-anchor.ts';
 
 /** One allowed image. */
 export interface CompiledImage {
@@ -55,7 +54,8 @@ export interface CompiledPolicy {
   readonly revoked?: readonly RevokedCertificate[];
   readonly [allowDebugMode]?: boolean;
   readonly [allowKmsRecipientDocument]?: boolean;
-  readonly trustAnchor: PathCertificate;
+  /** The caller's own; without one, AWS's. */
+  readonly trustAnchor?: PathCertificate | undefined;
   /** `'nonce'`: it comes with each call. */
   readonly freshness?: CompiledFreshness | 'nonce';
   /** How far ahead of the clock a document may be, in ms; `undefined` when it is judged at its own timestamp. */
@@ -136,7 +136,7 @@ function expectObject(policy: unknown): void {
 }
 
 function compile(options: ReturnType<typeof readArchiveOptions>): CompiledPolicy {
-  const { kind = DEFAULT_KIND, images, [customTrustAnchor]: trustAnchor = AWS_ROOT } = options;
+  const { kind = DEFAULT_KIND, images, [customTrustAnchor]: trustAnchor } = options;
   expectEither(images, options[allowAnyImage], 'policy.images', OPTIONS.images);
   for (const [index, { pcrs }] of (images ?? []).entries()) {
     if (IMAGE_PCRS[kind].every((pcr) => pcrs.has(pcr))) continue;

@@ -3,10 +3,10 @@ import { AttestationError, PolicyError } from './error.ts';
 import type { ArchivePolicy, AttestationPolicy } from './policy.ts';
 import { judge } from './policy-checks.ts';
 import type { VerificationRequest } from './verification.ts';
-import { checkSignatures, prepare } from './verification.ts';
+import { checkSignatures } from './verification.ts';
 import type { VerifyOptions } from './verifier.ts';
 import { archiveRequest, createRequests } from './verifier.ts';
-import { compute } from './verify.ts';
+import { compute, openAndPrepare } from './verify.ts';
 import { WEB_CRYPTO } from './web-crypto.ts';
 
 /** The checks of a verification in their order, each with the sentence that a report shows. */
@@ -85,7 +85,7 @@ class CollectingChecklist implements Checklist {
 }
 
 async function runAllChecks(request: VerificationRequest, checklist: Checklist): Promise<void> {
-  const prepared = prepare(request, checklist);
+  const prepared = await openAndPrepare(WEB_CRYPTO, request, checklist);
   const { holds, digests } = await compute(WEB_CRYPTO, prepared, request);
   checkSignatures(prepared, holds, checklist);
   judge({ ...prepared, policy: request.policy, digests }, checklist);

@@ -5,8 +5,6 @@ export type { AttestationDocument, DocumentKind, Pcrs, UnknownField } from './do
 export type { AttestationErrorCode, PolicyConfigurationErrorCode, PolicyErrorCode } from './error.ts';
 export { AttestationError, PolicyConfigurationError, PolicyError } from './error.ts';
 export { readAttestationDocumentBytes } from './input.ts';
-export type { Commitment } from './measurement.ts';
-export { calculateBinding, calculateCommitment, calculateInstancePcr, calculateRolePcr } from './measurement.ts';
 export { parseAttestationDocument } from './parse.ts';
 export type {
   AgeFreshness,
@@ -21,8 +19,7 @@ export type {
   VerifierPolicy,
 } from './policy.ts';
 export { allowAnyAge, allowAnyImage, allowDebugMode, allowKmsRecipientDocument, customTrustAnchor } from './policy.ts';
-export { AWS_NITRO_ROOT_G1, AWS_NITRO_ROOT_G1_SHA256 } from './trust-anchor.ts';
-export { readUserDataJson, readUserDataText } from './user-data.ts';
+export { AWS_NITRO_ROOT_G1_SHA256 } from './trust-anchor.ts';
 export type {
   ArchivedAttestationDocument,
   MatchedImage,

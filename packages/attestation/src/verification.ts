@@ -10,7 +10,7 @@ import { openEnvelope } from './envelope.ts';
 import { refuse } from './error.ts';
 import type { LinkCache } from './link-cache.ts';
 import { isSignatureInRange, P384_SIGNATURE_BYTES, SIGNATURE_RANGE } from './p384.ts';
-import { AWS_ROOT } from './trust-anchor.ts';
+import { awsRoot } from './trust-anchor.ts';
 
 /** What is to be verified, by what, and at what time. */
 export interface VerificationRequest {
@@ -30,6 +30,12 @@ export interface PendingSignature {
   readonly signature: Uint8Array;
 }
 
+/** A document whose form is right. */
+export interface OpenedDocument {
+  readonly message: CoseSign1;
+  readonly document: AttestationDocument;
+}
+
 /** A document that passed every check but those that need a key. */
 export interface PreparedVerification {
   readonly document: AttestationDocument;
@@ -39,10 +45,14 @@ export interface PreparedVerification {
   readonly now: number;
 }
 
-/** The root is never taken from the document: whoever sends the document could send a root of their own. */
-function checkTrustAnchor([root]: readonly Uint8Array[], anchor: PathCertificate): void {
-  if (root && constantTimeEqual(root, anchor.certificate.encoded)) return;
-  const expected = anchor === AWS_ROOT ? 'AWS Nitro Enclaves Root-G1' : 'the custom trust anchor';
+function isAnchor(encoded: Uint8Array | undefined, anchor: PathCertificate | undefined): boolean {
+  return encoded !== undefined && anchor !== undefined && constantTimeEqual(encoded, anchor.certificate.encoded);
+}
+
+/** A root is never trusted for being in the document: whoever sends the document could send a root of their own. */
+function checkTrustAnchor([root]: readonly Uint8Array[], { trustAnchor }: CompiledPolicy): void {
+  if (isAnchor(root, trustAnchor ?? awsRoot())) return;
+  const expected = trustAnchor ? 'the custom trust anchor' : 'AWS Nitro Enclaves Root-G1';
   refuse('TRUST_ANCHOR', '$.cabundle[0]', expected, 'another certificate');
 }
 
@@ -52,7 +62,7 @@ function checkTrustAnchor([root]: readonly Uint8Array[], anchor: PathCertificate
  */
 function readLinks(
   { caBundle, certificate: leaf }: AttestationDocument,
-  { policy: { trustAnchor }, cache }: VerificationRequest,
+  { policy: { trustAnchor = awsRoot() }, cache }: VerificationRequest,
 ): PathLink[] {
   const links: PathLink[] = [];
   for (const [index, encoded] of [...caBundle, leaf].entries()) {
@@ -60,8 +70,8 @@ function readLinks(
     const above = links[index - 1];
     const issuerId = index === 0 ? 0 : above?.id;
     const known = issuerId === undefined ? undefined : cache.get(encoded, issuerId);
-    const isAnchor = index === 0 && constantTimeEqual(encoded, trustAnchor.certificate.encoded);
-    const own = known?.own ?? (isAnchor ? trustAnchor : readPathCertificate(encoded, path));
+    const anchor = index === 0 && isAnchor(encoded, trustAnchor) ? trustAnchor : undefined;
+    const own = known?.own ?? anchor ?? readPathCertificate(encoded, path);
     links.push({ own, path, issuer: above?.own, authoritiesBelow: caBundle.length - index - 1, id: known?.id });
   }
   return links;
@@ -91,13 +101,30 @@ function pendingSignatures(message: CoseSign1, links: readonly PathLink[]): Pend
   return pending;
 }
 
-/** Steps 1 and 2: everything about a document that can be told without a key. */
-export function prepare(request: VerificationRequest, checklist: Checklist): PreparedVerification {
-  const { message, payload } = openEnvelope(request.input, checklist);
+/** Step 1: the form of a document and of its fields. */
+export function open({ input }: VerificationRequest, checklist: Checklist): OpenedDocument {
+  const { message, payload } = openEnvelope(input, checklist);
   const document = checklist.require('fields', () => readDocument(payload));
-  const { now = document.timestamp } = request;
   checklist.judge('signature-form', () => checkSignatureForm(message));
-  checklist.judge('trust-anchor', () => checkTrustAnchor(document.caBundle, request.policy.trustAnchor));
+  return { message, document };
+}
+
+/** The root of a document while its SHA-256 is what tells whether it is AWS's; `undefined` once its bytes do. */
+export function rootToRecognize(
+  { document: { caBundle } }: OpenedDocument,
+  { policy: { trustAnchor } }: VerificationRequest,
+): Uint8Array | undefined {
+  return (trustAnchor ?? awsRoot()) ? undefined : caBundle[0];
+}
+
+/** Step 2: everything else about a document that can be told without a key. */
+export function prepare(
+  { message, document }: OpenedDocument,
+  request: VerificationRequest,
+  checklist: Checklist,
+): PreparedVerification {
+  const { now = document.timestamp } = request;
+  checklist.judge('trust-anchor', () => checkTrustAnchor(document.caBundle, request.policy));
   const links = checklist.require('certificates', () => readLinks(document, request));
   for (const [check, rule] of PATH_RULES) {
     checklist.judge(check, () => {

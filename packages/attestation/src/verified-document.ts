@@ -3,7 +3,6 @@ import type { CheckName } from './checks.ts';
 import type { AttestationDocument } from './document.ts';
 import type { Evidence } from './policy-checks.ts';
 import { isDebugMode, matchingImage, regionOf } from './policy-checks.ts';
-import { AWS_ROOT } from './trust-anchor.ts';
 
 /** A document that was decoded and nothing else: whoever sent it may have made it up. */
 export interface UnverifiedAttestationDocument extends AttestationDocument {
@@ -69,7 +68,7 @@ export function describeVerified<Trust extends 'verified' | 'archived'>(
     region: regionOf(links),
     chain: Object.freeze(links.map(({ own }) => own.description)),
     policyId: id,
-    isCustomTrustAnchor: trustAnchor !== AWS_ROOT,
+    isCustomTrustAnchor: trustAnchor !== undefined,
     checks: Object.freeze(checks),
   });
 }

@@ -1,11 +1,12 @@
+import type { Checklist } from './checks.ts';
 import { StrictChecklist } from './checks.ts';
 import type { HashedRule, PolicyDigests } from './compiled-policy.ts';
 import { policyPreimages } from './compiled-policy.ts';
 import type { NitroCrypto, SyncNitroCrypto } from './crypto.ts';
 import { judge } from './policy-checks.ts';
-import { AWS_ROOT, expectPublishedRoot, isRootProved } from './trust-anchor.ts';
+import { recognizeRoot } from './trust-anchor.ts';
 import type { PreparedVerification, VerificationRequest } from './verification.ts';
-import { checkSignatures, prepare } from './verification.ts';
+import { checkSignatures, open, prepare, rootToRecognize } from './verification.ts';
 import type { TrustedFields } from './verified-document.ts';
 import { describeVerified } from './verified-document.ts';
 
@@ -22,7 +23,6 @@ function computeSync(
   { pending }: PreparedVerification,
   { policy }: VerificationRequest,
 ): Computed {
-  if (!isRootProved()) expectPublishedRoot(crypto.sha256(AWS_ROOT.certificate.encoded));
   const holds: boolean[] = [];
   for (const { publicKey, message, signature } of pending) {
     const isHeld = crypto.verify(publicKey, message, signature);
@@ -32,6 +32,18 @@ function computeSync(
   const digests = new Map<HashedRule, Uint8Array>();
   for (const [rule, preimage] of policyPreimages(policy)) digests.set(rule, crypto.sha384(preimage));
   return { holds, digests };
+}
+
+/** Everything up to the signatures. Waits only for the digest of a root, once in a program's life. */
+export async function openAndPrepare(
+  crypto: NitroCrypto,
+  request: VerificationRequest,
+  checklist: Checklist,
+): Promise<PreparedVerification> {
+  const opened = open(request, checklist);
+  const root = rootToRecognize(opened, request);
+  if (root) recognizeRoot(root, await crypto.sha256(root));
+  return prepare(opened, request, checklist);
 }
 
 /** All at once, each signature on whatever thread is free. A leaf's key is used before it is trusted, its answer afterwards. */
@@ -44,9 +56,7 @@ export async function compute(
   const hashing = [...policyPreimages(policy)].map(
     async ([rule, preimage]) => [rule, await crypto.sha384(preimage)] as const,
   );
-  const root = isRootProved() ? undefined : crypto.sha256(AWS_ROOT.certificate.encoded);
-  const [holds, digests, rootDigest] = await Promise.all([Promise.all(verifying), Promise.all(hashing), root]);
-  if (rootDigest !== undefined) expectPublishedRoot(rootDigest);
+  const [holds, digests] = await Promise.all([Promise.all(verifying), Promise.all(hashing)]);
   return { holds, digests: new Map(digests) };
 }
 
@@ -72,7 +82,7 @@ export async function verify<Trust extends 'verified' | 'archived'>(
   request: VerificationRequest,
 ): Promise<TrustedFields & { readonly trust: Trust }> {
   const checklist = new StrictChecklist();
-  const prepared = prepare(request, checklist);
+  const prepared = await openAndPrepare(crypto, request, checklist);
   const computed = await compute(crypto, prepared, request);
   return finish(trust, prepared, request, { ...computed, checklist });
 }
@@ -84,7 +94,10 @@ export function verifySync<Trust extends 'verified' | 'archived'>(
   request: VerificationRequest,
 ): TrustedFields & { readonly trust: Trust } {
   const checklist = new StrictChecklist();
-  const prepared = prepare(request, checklist);
+  const opened = open(request, checklist);
+  const root = rootToRecognize(opened, request);
+  if (root) recognizeRoot(root, crypto.sha256(root));
+  const prepared = prepare(opened, request, checklist);
   const computed = computeSync(crypto, prepared, request);
   return finish(trust, prepared, request, { ...computed, checklist });
 }

@@ -3,11 +3,11 @@ import {
   AttestationError,
   customTrustAnchor,
   PolicyError,
-  readUserDataJson,
   verifyAttestationDocument,
 } from '@nitro-enclaves/attestation';
 import type { CheckOutcome } from '@nitro-enclaves/attestation/diagnosis';
 import { diagnoseAttestationDocument } from '@nitro-enclaves/attestation/diagnosis';
+import { readUserDataJson } from '@nitro-enclaves/attestation/user-data';
 import { decodeHex } from '@nitro-enclaves/core';
 import type { PageTrust } from './trust.ts';
 

@@ -4,7 +4,12 @@ import type { SyncVerifier, VerifierOptions, VerifyOptions } from '../verifier.t
 import { syncVerifierOver, verifyArchivedOver, verifyArchivedSyncOver } from '../verifier.ts';
 import { NODE_CRYPTO, SYNC_NODE_CRYPTO } from './node-crypto.ts';
 
+// In browsers, which pay for each byte, these have entries of their own.
+export type { Commitment } from '../measurement.ts';
+export { calculateBinding, calculateCommitment, calculateInstancePcr, calculateRolePcr } from '../measurement.ts';
+export { AWS_NITRO_ROOT_G1 } from '../root-g1.ts';
 export * from '../shared-exports.ts';
+export { readUserDataJson, readUserDataText } from '../user-data.ts';
 export type { SyncVerifier } from '../verifier.ts';
 
 /**
