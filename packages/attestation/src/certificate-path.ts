@@ -5,10 +5,10 @@ import {
   constantTimeEqual,
   decodeDistinguishedName,
   decodeEcdsaSignature,
-  EXTENSION,
   encodeHex,
   keyUsage,
   parseCertificate,
+  READ_EXTENSIONS,
   subjectKeyIdentifier,
 } from '@nitro-enclaves/core';
 import type { CheckName } from './checks.ts';
@@ -51,14 +51,6 @@ const P384_KEY_ALGORITHM = Uint8Array.of(
   ...[0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01],
   ...[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22],
 );
-
-/** Extensions that the checks below act on. Any other one that is critical is refused. */
-const UNDERSTOOD: readonly string[] = [
-  EXTENSION.BASIC_CONSTRAINTS,
-  EXTENSION.KEY_USAGE,
-  EXTENSION.SUBJECT_KEY_IDENTIFIER,
-  EXTENSION.AUTHORITY_KEY_IDENTIFIER,
-];
 
 /** The latest moment that a Date can hold, in ms since the epoch. */
 export const LAST_MOMENT = 8.64e15;
@@ -160,7 +152,7 @@ function checkKeyUsage({ own: { keyUsage }, authoritiesBelow, path }: PathLink):
 /** RFC 5280 §4.2: "critical" means that a reader who does not understand it must refuse. */
 function checkCriticalExtensions({ own, path }: PathLink): void {
   for (const [identifier, { critical }] of own.certificate.extensions) {
-    if (critical && !UNDERSTOOD.includes(identifier)) {
+    if (critical && !READ_EXTENSIONS.includes(identifier)) {
       refuse('PATH_CRITICAL_EXTENSION', path, 'no unknown critical extension', identifier);
     }
   }

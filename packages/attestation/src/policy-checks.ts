@@ -1,4 +1,4 @@
-import { constantTimeEqual, DER_TAG, DerError, DerReader, encodeHex } from '@nitro-enclaves/core';
+import { constantTimeEqual, DerError, DerReader, encodeHex } from '@nitro-enclaves/core';
 import type { PathLink } from './certificate-path.ts';
 import type { Checklist, CheckName } from './checks.ts';
 import type { CompiledFreshness, CompiledImage, CompiledPolicy, PolicyDigests } from './compiled-policy.ts';
@@ -70,8 +70,7 @@ const RSA_ENCRYPTION = '1.2.840.113549.1.1.1';
 
 function isRsaPublicKey(encoded: Uint8Array): boolean {
   try {
-    const outer = new DerReader(encoded);
-    return outer.enter(DER_TAG.SEQUENCE).enter(DER_TAG.SEQUENCE).readObjectIdentifier() === RSA_ENCRYPTION;
+    return new DerReader(encoded).enter().enter().readObjectIdentifier() === RSA_ENCRYPTION;
   } catch (error) {
     if (error instanceof DerError) return false;
     throw error;

@@ -1,7 +1,11 @@
-const DIGITS = new TextEncoder().encode('0123456789abcdef');
 const ASCII = new TextDecoder();
 /** Digits on their way to be text: one array for all calls, since growing a text by two of them at a time is garbage. */
 const digits = new Uint8Array(1024);
+
+/** The character code of a hexadecimal digit. */
+function digitOf(value: number): number {
+  return value + (value < 10 ? 0x30 : 0x57);
+}
 
 /** Lower-case hexadecimal text of `bytes`. */
 export function encodeHex(bytes: Uint8Array): string {
@@ -9,8 +13,8 @@ export function encodeHex(bytes: Uint8Array): string {
   let end = 0;
   for (let index = 0; index < bytes.length; index += 1) {
     const byte = bytes[index] ?? 0;
-    digits[end] = DIGITS[byte >> 4] ?? 0;
-    digits[end + 1] = DIGITS[byte & 15] ?? 0;
+    digits[end] = digitOf(byte >> 4);
+    digits[end + 1] = digitOf(byte & 15);
     end += 2;
     if (end < digits.length && index + 1 < bytes.length) continue;
     text += ASCII.decode(digits.subarray(0, end));

@@ -1,14 +1,15 @@
 import type { Certificate } from './certificate.ts';
-import { DER_TAG, DerReader } from './der.ts';
+import { DerReader } from './der.ts';
+import * as DER_TAG from './der-tag.ts';
+import * as EXTENSION from './extension.ts';
 
-/** Object identifiers of the extensions that a path check reads (RFC 5280 §4.2.1). */
-export const EXTENSION = {
-  SUBJECT_KEY_IDENTIFIER: '2.5.29.14',
-  KEY_USAGE: '2.5.29.15',
-  BASIC_CONSTRAINTS: '2.5.29.19',
-  CRL_DISTRIBUTION_POINTS: '2.5.29.31',
-  AUTHORITY_KEY_IDENTIFIER: '2.5.29.35',
-} as const;
+/** Extensions that the functions below read. Any other one that is critical is to be refused (RFC 5280 §4.2). */
+export const READ_EXTENSIONS: readonly string[] = [
+  EXTENSION.SUBJECT_KEY_IDENTIFIER,
+  EXTENSION.KEY_USAGE,
+  EXTENSION.BASIC_CONSTRAINTS,
+  EXTENSION.AUTHORITY_KEY_IDENTIFIER,
+];
 
 /** basicConstraints (RFC 5280 §4.2.1.9). */
 export interface BasicConstraints {
@@ -35,11 +36,11 @@ function readExtension<T>(
 /** The basicConstraints extension, or `undefined` when the certificate has none. */
 export function basicConstraints(certificate: Certificate): BasicConstraints | undefined {
   return readExtension(certificate, EXTENSION.BASIC_CONSTRAINTS, (reader, critical) => {
-    const fields = reader.enter(DER_TAG.SEQUENCE);
-    const isCa = fields.readBooleanDefaultFalse();
-    const pathLength = fields.peekTag() === undefined ? undefined : fields.readSmallInteger();
-    fields.expectEnd();
-    return { critical, isCa, pathLength };
+    return reader.readSequence((fields) => ({
+      critical,
+      isCa: fields.readBooleanDefaultFalse(),
+      pathLength: fields.peekTag() === undefined ? undefined : fields.readSmallInteger(),
+    }));
   });
 }
 
@@ -81,9 +82,10 @@ const KEY_IDENTIFIER_TAG = 0x80;
 /** The keyIdentifier of the authorityKeyIdentifier, or `undefined` when there is none (RFC 5280 §4.2.1.1). */
 export function authorityKeyIdentifier(certificate: Certificate): Uint8Array | undefined {
   return readExtension(certificate, EXTENSION.AUTHORITY_KEY_IDENTIFIER, (reader) => {
-    const fields = reader.enter(DER_TAG.SEQUENCE);
-    const identifier = fields.readOptional(KEY_IDENTIFIER_TAG);
-    while (fields.peekTag() !== undefined) fields.readAny();
-    return identifier?.content;
+    return reader.readSequence((fields) => {
+      const identifier = fields.readOptional(KEY_IDENTIFIER_TAG);
+      while (fields.peekTag() !== undefined) fields.readAny();
+      return identifier?.content;
+    });
   });
 }

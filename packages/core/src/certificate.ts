@@ -1,5 +1,7 @@
 import { constantTimeEqual, copyBytes, encodeHex } from './bytes.ts';
-import { DER_TAG, DerReader } from './der.ts';
+import type { DerReader } from './der.ts';
+import { readDerSequence } from './der.ts';
+import * as DER_TAG from './der-tag.ts';
 import type { Refuse } from './error.ts';
 import { NitroEnclavesError, refuseWith } from './error.ts';
 
@@ -72,20 +74,17 @@ const VERSION_3 = 2;
 const V3 = 'version 3';
 
 function readAlgorithmIdentifier(reader: DerReader): AlgorithmIdentifier {
-  const { whole, content } = reader.read(DER_TAG.SEQUENCE);
-  const fields = new DerReader(content);
-  const algorithm = fields.readObjectIdentifier();
-  const parameters = fields.peekTag() === undefined ? undefined : fields.readAny().whole;
-  fields.expectEnd();
-  return { algorithm, parameters, encoded: whole };
+  return reader.readSequence((fields, encoded) => ({
+    algorithm: fields.readObjectIdentifier(),
+    parameters: fields.peekTag() === undefined ? undefined : fields.readAny().whole,
+    encoded,
+  }));
 }
 
 /** Versions 1 and 2 have no basicConstraints: every holder of one would be an authority. */
 function readVersion(tbs: DerReader): void {
   if (tbs.peekTag() !== VERSION_TAG) fail('CERTIFICATE_VERSION', V3);
-  const explicit = tbs.enter(VERSION_TAG);
-  const version = explicit.readSmallInteger();
-  explicit.expectEnd();
+  const version = tbs.readSequence((explicit) => explicit.readSmallInteger(), VERSION_TAG);
   if (version !== VERSION_3) fail('CERTIFICATE_VERSION', V3, version + 1);
 }
 
@@ -96,58 +95,57 @@ function readWholeBytes(reader: DerReader): Uint8Array {
   fail('CERTIFICATE_BIT_STRING_UNUSED_BITS', 'whole bytes', `${unusedBits} unused bits`);
 }
 
+function readExtension(list: DerReader, extensions: Map<string, CertificateExtension>): void {
+  list.readSequence((fields) => {
+    const identifier = fields.readObjectIdentifier();
+    const critical = fields.readBooleanDefaultFalse();
+    const value = fields.read(DER_TAG.OCTET_STRING).content;
+    // RFC 5280 §4.2: two readers could each act on another of the two.
+    if (extensions.has(identifier)) fail('CERTIFICATE_DUPLICATE_EXTENSION', 'each extension once', identifier);
+    extensions.set(identifier, { critical, value });
+  });
+}
+
 function readExtensions(tbs: DerReader): Map<string, CertificateExtension> {
   const extensions = new Map<string, CertificateExtension>();
   if (tbs.peekTag() !== EXTENSIONS_TAG) return extensions;
-  const wrapper = tbs.enter(EXTENSIONS_TAG);
-  const list = wrapper.enter(DER_TAG.SEQUENCE);
-  wrapper.expectEnd();
-  do {
-    const extension = list.enter(DER_TAG.SEQUENCE);
-    const identifier = extension.readObjectIdentifier();
-    const critical = extension.readBooleanDefaultFalse();
-    const value = extension.read(DER_TAG.OCTET_STRING).content;
-    extension.expectEnd();
-    // RFC 5280 §4.2: two readers could each act on another of the two.
-    if (extensions.has(identifier)) {
-      fail('CERTIFICATE_DUPLICATE_EXTENSION', 'each extension once', identifier);
-    }
-    extensions.set(identifier, { critical, value });
-  } while (list.peekTag() !== undefined);
+  tbs.readSequence((explicit) => {
+    explicit.readSequence((list) => {
+      // SEQUENCE SIZE (1..MAX): an empty one has no extension to read.
+      do readExtension(list, extensions);
+      while (list.peekTag() !== undefined);
+    });
+  }, EXTENSIONS_TAG);
   return extensions;
 }
 
 function readSubjectPublicKeyInfo(
   tbs: DerReader,
 ): Pick<Certificate, 'subjectPublicKeyInfo' | 'publicKeyAlgorithm' | 'publicKey'> {
-  const { whole, content } = tbs.read(DER_TAG.SEQUENCE);
-  const fields = new DerReader(content);
-  const publicKeyAlgorithm = readAlgorithmIdentifier(fields);
-  const publicKey = readWholeBytes(fields);
-  fields.expectEnd();
-  return { subjectPublicKeyInfo: whole, publicKeyAlgorithm, publicKey };
+  return tbs.readSequence((fields, subjectPublicKeyInfo) => ({
+    subjectPublicKeyInfo,
+    publicKeyAlgorithm: readAlgorithmIdentifier(fields),
+    publicKey: readWholeBytes(fields),
+  }));
 }
 
 function readValidity(tbs: DerReader): Pick<Certificate, 'notBefore' | 'notAfter'> {
-  const validity = tbs.enter(DER_TAG.SEQUENCE);
-  const notBefore = validity.readTime();
-  const notAfter = validity.readTime();
-  validity.expectEnd();
-  return { notBefore, notAfter };
+  return tbs.readSequence((fields) => ({ notBefore: fields.readTime(), notAfter: fields.readTime() }));
 }
 
-function readTbs(content: Uint8Array): Omit<Certificate, 'encoded' | 'tbs' | 'signature'> {
-  const tbs = new DerReader(content);
-  readVersion(tbs);
-  const serialNumber = encodeHex(tbs.readInteger());
-  const signatureAlgorithm = readAlgorithmIdentifier(tbs);
-  const issuer = tbs.read(DER_TAG.SEQUENCE).whole;
-  const validity = readValidity(tbs);
-  const subject = tbs.read(DER_TAG.SEQUENCE).whole;
-  const key = readSubjectPublicKeyInfo(tbs);
-  const extensions = readExtensions(tbs);
-  tbs.expectEnd();
-  return { serialNumber, signatureAlgorithm, issuer, subject, ...validity, ...key, extensions };
+/** The fields in their order: each is read where the one before it ends. */
+function readTbs(fields: DerReader, tbs: Uint8Array): Omit<Certificate, 'encoded' | 'signature'> {
+  readVersion(fields);
+  return {
+    tbs,
+    serialNumber: encodeHex(fields.readInteger()),
+    signatureAlgorithm: readAlgorithmIdentifier(fields),
+    issuer: fields.readWholeSequence(),
+    ...readValidity(fields),
+    subject: fields.readWholeSequence(),
+    ...readSubjectPublicKeyInfo(fields),
+    extensions: readExtensions(fields),
+  };
 }
 
 /**
@@ -158,19 +156,16 @@ function readTbs(content: Uint8Array): Omit<Certificate, 'encoded' | 'tbs' | 'si
  */
 export function parseCertificate(encoded: Uint8Array): Certificate {
   const copy = copyBytes(encoded);
-  const outer = new DerReader(copy);
-  const certificate = outer.enter(DER_TAG.SEQUENCE);
-  outer.expectEnd();
-  const tbs = certificate.read(DER_TAG.SEQUENCE);
-  const fields = readTbs(tbs.content);
-  const outerAlgorithm = readAlgorithmIdentifier(certificate);
-  const signature = readWholeBytes(certificate);
-  certificate.expectEnd();
-  // RFC 5280 §4.1.1.2: the outer one is not signed; a difference is an attempt at another algorithm.
-  if (!constantTimeEqual(outerAlgorithm.encoded, fields.signatureAlgorithm.encoded)) {
-    fail('CERTIFICATE_SIGNATURE_ALGORITHM_MISMATCH', fields.signatureAlgorithm.algorithm, outerAlgorithm.algorithm);
-  }
-  return { encoded: copy, tbs: tbs.whole, signature, ...fields };
+  return readDerSequence(copy, (fields) => {
+    const certificate = fields.readSequence(readTbs);
+    const { signatureAlgorithm: inner } = certificate;
+    const outer = readAlgorithmIdentifier(fields);
+    // RFC 5280 §4.1.1.2: the outer one is not signed; a difference is an attempt at another algorithm.
+    if (!constantTimeEqual(outer.encoded, inner.encoded)) {
+      fail('CERTIFICATE_SIGNATURE_ALGORITHM_MISMATCH', inner.algorithm, outer.algorithm);
+    }
+    return { encoded: copy, ...certificate, signature: readWholeBytes(fields) };
+  });
 }
 
 /** Copies an INTEGER into the `size` bytes of `target` that end at `end`. */
@@ -190,12 +185,10 @@ function placeUnsigned(integer: Uint8Array, target: Uint8Array, { end, size }: {
  * @throws {CertificateError} `CERTIFICATE_SIGNATURE_FORM` when an integer is negative or too long.
  */
 export function decodeEcdsaSignature(encoded: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
-  const outer = new DerReader(encoded);
-  const fields = outer.enter(DER_TAG.SEQUENCE);
-  outer.expectEnd();
   const signature = new Uint8Array(size * 2);
-  placeUnsigned(fields.readInteger(), signature, { end: size, size });
-  placeUnsigned(fields.readInteger(), signature, { end: size * 2, size });
-  fields.expectEnd();
+  readDerSequence(encoded, (fields) => {
+    placeUnsigned(fields.readInteger(), signature, { end: size, size });
+    placeUnsigned(fields.readInteger(), signature, { end: size * 2, size });
+  });
   return signature;
 }

@@ -1,3 +1,4 @@
+import * as DER_TAG from './der-tag.ts';
 import type { Refuse } from './error.ts';
 import { NitroEnclavesError, refuseWith } from './error.ts';
 
@@ -16,23 +17,6 @@ export type DerErrorCode =
 
 /** The bytes break a rule of DER (X.690 §8, §10, §11). */
 export class DerError extends NitroEnclavesError<DerErrorCode> {}
-
-/** Identifier octets that certificates use (X.690 §8.1.2, RFC 5280). */
-export const DER_TAG = {
-  BOOLEAN: 0x01,
-  INTEGER: 0x02,
-  BIT_STRING: 0x03,
-  OCTET_STRING: 0x04,
-  NULL: 0x05,
-  OBJECT_IDENTIFIER: 0x06,
-  UTF8_STRING: 0x0c,
-  PRINTABLE_STRING: 0x13,
-  IA5_STRING: 0x16,
-  UTC_TIME: 0x17,
-  GENERALIZED_TIME: 0x18,
-  SEQUENCE: 0x30,
-  SET: 0x31,
-} as const;
 
 /** One element: `whole` with its tag and length, `content` without. Both are views of the input. */
 export interface DerElement {
@@ -110,8 +94,22 @@ export class DerReader {
   }
 
   /** A cursor over the content of the next element, which must carry `tag`. */
-  enter(tag: number): DerReader {
+  enter(tag: number = DER_TAG.SEQUENCE): DerReader {
     return new DerReader(this.#bytes, this.#pass(tag), this.#offset);
+  }
+
+  /** The next element as encoded, which must be a SEQUENCE. */
+  readWholeSequence(): Uint8Array {
+    return this.read(DER_TAG.SEQUENCE).whole;
+  }
+
+  /** Reads the next element, which must carry `tag`; `read` takes its content and must leave nothing of it. */
+  readSequence<T>(read: (fields: DerReader, whole: Uint8Array) => T, tag: number = DER_TAG.SEQUENCE): T {
+    const start = this.#offset;
+    const fields = this.enter(tag);
+    const value = read(fields, this.#bytes.subarray(start, this.#offset));
+    fields.expectEnd();
+    return value;
   }
 
   /** Content of an INTEGER, two's complement, minimal. */
@@ -231,4 +229,12 @@ export class DerReader {
   #fail(code: DerErrorCode, expected: string, found?: unknown): never {
     return refuse(code, 'DER', expected, found, { offset: this.#offset });
   }
+}
+
+/** Reads bytes that are one SEQUENCE and nothing else. */
+export function readDerSequence<T>(encoded: Uint8Array, read: (fields: DerReader) => T): T {
+  const outer = new DerReader(encoded);
+  const value = outer.readSequence(read);
+  outer.expectEnd();
+  return value;
 }

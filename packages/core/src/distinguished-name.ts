@@ -1,6 +1,7 @@
 import { encodeHex } from './bytes.ts';
-import type { DerElement } from './der.ts';
-import { DER_TAG, DerReader } from './der.ts';
+import type { DerElement, DerReader } from './der.ts';
+import { readDerSequence } from './der.ts';
+import * as DER_TAG from './der-tag.ts';
 
 /** Short names of the attribute types that Nitro's certificates use (RFC 4514 §3). */
 const ATTRIBUTE_NAMES: ReadonlyMap<string, string> = new Map([
@@ -33,20 +34,19 @@ function decodeAttributeValue({ tag, whole, content }: DerElement): string {
  * @throws {DerError} when the bytes are not a Name.
  */
 export function decodeDistinguishedName(encoded: Uint8Array): NameAttribute[] {
-  const outer = new DerReader(encoded);
-  const relativeNames = outer.enter(DER_TAG.SEQUENCE);
-  outer.expectEnd();
   const attributes: NameAttribute[] = [];
-  while (relativeNames.peekTag() !== undefined) {
-    const set = relativeNames.enter(DER_TAG.SET);
-    // SET SIZE (1..MAX): an empty one has no attribute to read.
-    do {
-      const attribute = set.enter(DER_TAG.SEQUENCE);
-      const identifier = attribute.readObjectIdentifier();
-      const value = decodeAttributeValue(attribute.readAny());
-      attribute.expectEnd();
-      attributes.push({ type: ATTRIBUTE_NAMES.get(identifier) ?? identifier, value });
-    } while (set.peekTag() !== undefined);
-  }
+  const readAttribute = (fields: DerReader): void => {
+    const identifier = fields.readObjectIdentifier();
+    const value = decodeAttributeValue(fields.readAny());
+    attributes.push({ type: ATTRIBUTE_NAMES.get(identifier) ?? identifier, value });
+  };
+  readDerSequence(encoded, (relativeNames) => {
+    while (relativeNames.peekTag() !== undefined) {
+      const set = relativeNames.enter(DER_TAG.SET);
+      // SET SIZE (1..MAX): an empty one has no attribute to read.
+      do set.readSequence(readAttribute);
+      while (set.peekTag() !== undefined);
+    }
+  });
   return attributes;
 }

@@ -10,15 +10,19 @@ export type { BasicConstraints, KeyUsage } from './certificate-extensions.ts';
 export {
   authorityKeyIdentifier,
   basicConstraints,
-  EXTENSION,
   keyUsage,
+  READ_EXTENSIONS,
   subjectKeyIdentifier,
 } from './certificate-extensions.ts';
 export type { CoseErrorCode, CoseSign1 } from './cose.ts';
 export { CoseError, decodeCoseSign1, encodeCoseSign1, sigStructure } from './cose.ts';
 export type { DerBitString, DerElement, DerErrorCode } from './der.ts';
-export { DER_TAG, DerError, DerReader } from './der.ts';
+export { DerError, DerReader } from './der.ts';
+/** Identifier octets that certificates use (X.690 §8.1.2, RFC 5280). */
+export * as DER_TAG from './der-tag.ts';
 export type { NameAttribute } from './distinguished-name.ts';
 export { decodeDistinguishedName } from './distinguished-name.ts';
 export type { ErrorDetails, Refuse } from './error.ts';
 export { explain, NitroEnclavesError, refuseWith } from './error.ts';
+/** Object identifiers of the extensions that a path check reads (RFC 5280 §4.2.1). */
+export * as EXTENSION from './extension.ts';
