@@ -189,15 +189,15 @@ function print(medians) {
 }
 
 /**
- * Of one processor's time, both ends take more for a byte than our relay does, and as much whoever relays: "no relay" is not
- * twice as fast as socat either. So the claims are of what is the relay's own: its processor time, and what it adds to a
- * round trip. Many round trips at a time are compared as they are: they take less over any relay than over none, since the
- * scheduler lets one connection go on for longer.
+ * The floor of throughput is no relay at all: both ends share the processors with the relay, and are not surely twice as fast
+ * by themselves as over socat. Many round trips at a time are compared as they are: they take less over some relays than
+ * over none, since the scheduler lets one connection go on for longer.
  */
 function printClaims({ 'no relay': direct, socat, 'net.pipe': pipe, ours }) {
-  const [trip, trips] = ['round trips, 1, on one processor', 'round trips, 64 connections'];
+  const [trip, pinnedTrip] = ['round trips, 1 connection', 'round trips, 1, on one processor'];
+  const trips = 'round trips, 64 connections';
   const opened = 'opened and closed, 64 at a time';
-  const added = (of) => of[trip].time - direct[trip].time;
+  const added = (of, title) => Math.max(0, of[title].time - direct[title].time);
   const beside = (what, ratio) =>
     console.log(
       `${what}: ours ${ratio(ours).toFixed(2)}, net.pipe ${ratio(pipe).toFixed(2)}, no relay ${ratio(direct).toFixed(2)}`,
@@ -206,13 +206,19 @@ function printClaims({ 'no relay': direct, socat, 'net.pipe': pipe, ours }) {
   const allProcessors = (of) => of[BULK].relay + of[BULK].load;
   beside('the most that processor time allows it to be', (of) => allProcessors(socat) / allProcessors(of));
   beside('connections a second over those of socat', (of) => socat[opened].time / of[opened].time);
-  beside('added round trip over that of socat', (of) => added(of) / added(socat));
-  printClaim('bulk on 64 connections, time over socat', { ratio: ours[BULK].time / socat[BULK].time, atMost: 0.67 });
+  beside(
+    'added round trip over that of socat, on one processor',
+    (of) => added(of, pinnedTrip) / added(socat, pinnedTrip),
+  );
+  printClaim('bulk on 64 connections, time over socat', { ratio: ours[BULK].time / socat[BULK].time, atMost: 0.6 });
+  printClaim('bulk on 64 connections, time over no relay', { ratio: ours[BULK].time / direct[BULK].time, atMost: 1 });
   printClaim('bulk on 64 connections, processor time over socat', {
     ratio: ours[BULK].relay / socat[BULK].relay,
     atMost: 0.4,
   });
-  printClaim('round trips on one processor, added over socat', { ratio: added(ours) / added(socat), atMost: 1.2 });
+  for (const title of [trip, pinnedTrip]) {
+    printClaim(`${title}, added over socat`, { ratio: added(ours, title) / added(socat, title), atMost: 1.2 });
+  }
   printClaim('round trips, 64 connections, over socat', { ratio: ours[trips].time / socat[trips].time, atMost: 1.2 });
 }
 

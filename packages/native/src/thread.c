@@ -50,12 +50,17 @@ void thread_begin(const char *name)
 	SYSCALL(prctl, PR_SET_NAME, name, 0, 0, 0, 0);
 }
 
-int64_t monotonic_ms(void)
+int64_t monotonic_us(void)
 {
 	struct {
 		int64_t seconds, nanoseconds;
 	} now;
 
 	SYSCALL(clock_gettime, CLOCK_MONOTONIC, &now, 0, 0, 0, 0);
-	return now.seconds * 1000 + now.nanoseconds / 1000000;
+	return now.seconds * 1000000 + now.nanoseconds / 1000;
+}
+
+int64_t monotonic_ms(void)
+{
+	return monotonic_us() / 1000;
 }

@@ -31,6 +31,7 @@ void lock_give(struct lock *lock);
 
 /* For the first line of a thread: signals are the main thread's business. */
 void thread_begin(const char *name);
+int64_t monotonic_us(void);
 int64_t monotonic_ms(void);
 
 #endif
