@@ -66,8 +66,8 @@ function checkPublicKey({ publicKeyAlgorithm: { algorithm, encoded }, publicKey 
   if (!constantTimeEqual(encoded, P384_KEY_ALGORITHM)) {
     refuse('PATH_KEY_ALGORITHM', path, 'a key on secp384r1', algorithm);
   }
-  if (!isUncompressedPoint(publicKey)) refuse('PATH_KEY_POINT', path, 'an uncompressed point as key');
-  if (!isOnCurve(publicKey)) refuse('PATH_KEY_NOT_ON_CURVE', path, 'a point on the curve as key');
+  if (!isUncompressedPoint(publicKey)) refuse('PATH_KEY_POINT', path, 'an uncompressed point');
+  if (!isOnCurve(publicKey)) refuse('PATH_KEY_NOT_ON_CURVE', path, 'a point on the curve');
 }
 
 /** Parses one certificate and checks what can be told from it alone. */
@@ -170,10 +170,10 @@ function formatMoment(time: number): string {
 function checkValidity({ own: { certificate }, path }: PathLink, now: number): void {
   const { notBefore, notAfter } = certificate;
   if (now < notBefore) {
-    refuse('PATH_NOT_YET_VALID', path, `${formatMoment(notBefore)} or later: check the clock`, formatMoment(now));
+    refuse('PATH_NOT_YET_VALID', path, `${formatMoment(notBefore)} or later`, formatMoment(now));
   }
   if (now > notAfter) {
-    refuse('PATH_EXPIRED', path, `${formatMoment(notAfter)} or earlier: ask for a new document`, formatMoment(now));
+    refuse('PATH_EXPIRED', path, `${formatMoment(notAfter)} or earlier`, formatMoment(now));
   }
 }
 

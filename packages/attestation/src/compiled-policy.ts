@@ -91,8 +91,8 @@ const readAgeFreshness = optionsOf({ maxAge: readDuration, clockSkew: readDurati
 const readFreshness = (value: unknown, path: string) => {
   if (value === 'nonce') return value;
   if (isRecord(value)) return 'nonce' in value ? readNonceFreshness(value, path) : readAgeFreshness(value, path);
-  const expected = '{ nonce } or { maxAge, clockSkew }: without one, an old document can be replayed';
-  return refusePolicy('POLICY_FRESHNESS_MISSING', path, expected);
+  // Without one, an old document can be replayed.
+  return refusePolicy('POLICY_FRESHNESS_MISSING', path, '{ nonce } or { maxAge, clockSkew }');
 };
 
 const OPTIONS = {
@@ -100,7 +100,7 @@ const OPTIONS = {
   kind: expecting<DocumentKind>('enclave or nitrotpm', (value) => value === 'enclave' || value === 'nitrotpm'),
   images: listOf(
     optionsOf({ pcrs: readImagePcrs }, { name: readText }),
-    expecting('at least one image: name the PCRs of the releases that you trust', isFilledList, 'POLICY_IMAGE_MISSING'),
+    expecting('at least one image', isFilledList, 'POLICY_IMAGE_MISSING'),
   ),
   pcrs: readPcrs,
   roleArn: readText,
@@ -126,14 +126,11 @@ const readOptions = optionsOf({}, { ...OPTIONS, ...FRESHNESS_OPTIONS });
 function expectEither(rule: unknown, isAnyAllowed: boolean | undefined, path: string, read: ReadValue): void {
   if (rule === undefined && isAnyAllowed !== true) read(rule, path);
   if (rule !== undefined && isAnyAllowed === true) {
-    refusePolicy('POLICY_OPTION_TYPE', path, 'none beside what allows any');
+    refusePolicy('POLICY_OPTION_TYPE', path, 'none under this policy');
   }
 }
 
-function expectObject(policy: unknown): void {
-  const expected = 'an object that names an image and a freshness rule';
-  if (!isRecord(policy)) refusePolicy('POLICY_NOT_AN_OBJECT', 'policy', expected);
-}
+const expectPolicy = expecting('an object', isRecord, 'POLICY_NOT_AN_OBJECT');
 
 function compile(options: ReturnType<typeof readArchiveOptions>): CompiledPolicy {
   const { kind = DEFAULT_KIND, images, [customTrustAnchor]: trustAnchor } = options;
@@ -147,8 +144,7 @@ function compile(options: ReturnType<typeof readArchiveOptions>): CompiledPolicy
 
 /** Checks that a policy is complete, and puts it in the form that the checks use. Wrong policies never verify anything. */
 export function compilePolicy(policy: unknown): CompiledPolicy {
-  expectObject(policy);
-  const options = readOptions(policy, 'policy');
+  const options = readOptions(expectPolicy(policy, 'policy'), 'policy');
   const { freshness } = options;
   const compiled = compile(options);
   expectEither(freshness, options[allowAnyAge], 'policy.freshness', readFreshness);
@@ -158,8 +154,8 @@ export function compilePolicy(policy: unknown): CompiledPolicy {
 
 /** The same for archived documents: evidence of what was, so neither their age nor what they were made for counts. */
 export function compileArchivePolicy(policy: unknown): CompiledPolicy {
-  expectObject(policy);
-  return { ...compile(readArchiveOptions(policy, 'policy')), [allowKmsRecipientDocument]: true };
+  const options = readArchiveOptions(expectPolicy(policy, 'policy'), 'policy');
+  return { ...compile(options), [allowKmsRecipientDocument]: true };
 }
 
 /** What has to be hashed with SHA-384 before it can be compared, by rule. */
@@ -186,5 +182,5 @@ export function readEvaluationTime(now: unknown): number {
 export function withNonce(policy: CompiledPolicy, nonce: Uint8Array | undefined): CompiledPolicy {
   const path = 'policy.nonce';
   if (policy.freshness === 'nonce') return { ...policy, freshness: { nonce: readNonce(nonce, path) } };
-  return nonce === undefined ? policy : refusePolicy('POLICY_OPTION_TYPE', path, 'none under this freshness rule');
+  return nonce === undefined ? policy : refusePolicy('POLICY_OPTION_TYPE', path, 'none under this policy');
 }

@@ -95,7 +95,7 @@ function checkRevocation(revoked: readonly RevokedCertificate[], links: readonly
 /** In debug mode the console and the memory of the enclave are open to the parent. */
 function checkDebugMode(isDebug: boolean, isAllowed: boolean | undefined): void {
   if (!isDebug || isAllowed) return;
-  refuse('DEBUG_MODE', '$.pcrs', 'PCR0, PCR1 and PCR2', 'zeros: in debug mode the parent reads the console');
+  refuse('DEBUG_MODE', '$.pcrs', 'PCR0, PCR1 and PCR2', 'zeros, as in debug mode');
 }
 
 /** Any other image is a program that nobody here has read. */
@@ -131,21 +131,24 @@ function checkFreshness(freshness: CompiledFreshness, { nonce, timestamp }: Atte
 /** One made for a KMS call carries an RSA key and nothing else; the parent sees it, and could present it elsewhere. */
 function checkPurpose({ publicKey, userData, nonce }: AttestationDocument): void {
   if (!publicKey || userData || nonce || !isRsaPublicKey(publicKey)) return;
-  refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'no document that was made for KMS: pin publicKey, or use a nonce');
+  refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'no document that was made for KMS');
 }
 
-/** What the document is, and who signed it. */
-function judgeOrigin({ document, links, policy }: Evidence, ask: Ask): void {
+/** Judges a document whose signatures all hold by what the caller asked for (verifier checks, policy). */
+export function judge({ document, links, now, policy, digests }: Evidence, checklist: Checklist): void {
+  const ask: Ask = (check, asked, body) => {
+    if (asked !== undefined && asked !== false) checklist.judge(check, () => body(asked));
+  };
+  const { pcrs, publicKey, userData } = document;
+  const { revoked = [], freshness } = policy;
+  const isDebug = isDebugMode(document);
+
+  // What the document is, and who signed it.
   ask('kind', policy.kind, (kind) => expectSame('KIND_MISMATCH', '$', kind, document.kind));
   ask('unknown-fields', policy.refuseUnknownFields, () => checkUnknownFields(document));
-  const { revoked = [] } = policy;
   ask('revocation', revoked.length > 0, () => checkRevocation(revoked, links));
-}
 
-/** What was measured. PCR4 and PCR3: the same image on a stranger's instance, or under a stranger's role, is not ours. */
-function judgeMeasurements({ document, policy, digests }: Evidence, ask: Ask): void {
-  const { pcrs } = document;
-  const isDebug = isDebugMode(document);
+  // What was measured.
   ask('debug-mode', true, () => checkDebugMode(isDebug, policy[allowDebugMode]));
   ask('image', !isDebug && policy.images, (images) => checkImage(images, document));
   ask('pcrs', policy.pcrs, (expected) => checkPcrs(expected, document));
@@ -153,30 +156,24 @@ function judgeMeasurements({ document, policy, digests }: Evidence, ask: Ask): v
   ask('locked-pcrs', policy.allPcrsLocked, () =>
     expectSame('PCRS_NOT_ALL_LOCKED', '$.pcrs', 32, Object.keys(pcrs).length),
   );
+  // PCR4 and PCR3: the same image on a stranger's instance, or under a stranger's role, is not ours.
   ask('instance', digests.get('instanceId'), (digest) =>
     expectSame('INSTANCE_MISMATCH', '$.pcrs[4]', encodeHex(digest), pcrs[4]),
   );
   ask('role', digests.get('roleArn'), (digest) => expectSame('ROLE_MISMATCH', '$.pcrs[3]', encodeHex(digest), pcrs[3]));
-}
 
-/** Where and when it was made. */
-function judgePlaceAndTime({ document, links, now, policy }: Evidence, ask: Ask): void {
-  const { regions, clockSkew, freshness } = policy;
-  // Where the enclave runs decides whose law and whose operators it is under.
-  ask('region', regions, (expected) => {
+  // Where and when it was made. Where the enclave runs decides whose law and whose operators it is under.
+  ask('region', policy.regions, (regions) => {
     const region = regionOf(links);
-    if (!expected.includes(region ?? '')) refuse('REGION_MISMATCH', '$.cabundle[1]', `${expected}`, region);
+    if (!regions.includes(region ?? '')) refuse('REGION_MISMATCH', '$.cabundle[1]', `${regions}`, region);
   });
   // A document from the future outlives every greatest age.
-  ask('timestamp', clockSkew, (skew) =>
+  ask('timestamp', policy.clockSkew, (skew) =>
     expectAtMost('FROM_THE_FUTURE', `${skew} ms ahead`, document.timestamp - now, skew),
   );
   ask('freshness', freshness !== 'nonce' && freshness, (rule) => checkFreshness(rule, document, now));
-}
 
-/** What it is bound to: without it, a genuine document of another enclave, or of another use, would do. */
-function judgeBindings({ document, policy, digests }: Evidence, ask: Ask): void {
-  const { publicKey, userData } = document;
+  // What it is bound to: without it, a genuine document of another enclave, or of another use, would do.
   ask('public-key', policy.publicKey, (expected) =>
     expectBytes('PUBLIC_KEY_MISMATCH', '$.public_key', expected, publicKey),
   );
@@ -185,15 +182,4 @@ function judgeBindings({ document, policy, digests }: Evidence, ask: Ask): void 
     expectBytes('BINDING_MISMATCH', '$.user_data', expected, userData),
   );
   ask('purpose', !policy[allowKmsRecipientDocument] && !policy.publicKey, () => checkPurpose(document));
-}
-
-/** Judges a document whose signatures all hold by what the caller asked for (verifier checks, policy). */
-export function judge(evidence: Evidence, checklist: Checklist): void {
-  const ask: Ask = (check, asked, body) => {
-    if (asked !== undefined && asked !== false) checklist.judge(check, () => body(asked));
-  };
-  judgeOrigin(evidence, ask);
-  judgeMeasurements(evidence, ask);
-  judgePlaceAndTime(evidence, ask);
-  judgeBindings(evidence, ask);
 }

@@ -92,7 +92,7 @@ export function optionsOf<Mandatory extends Readers, Optional extends Readers>(
       if (!Object.hasOwn(readers, name))
         refusePolicy('POLICY_UNKNOWN_OPTION', path, 'only known options', String(name));
       if (options[name] === undefined) {
-        refusePolicy('POLICY_OPTION_UNDEFINED', path, 'values (leave out what has none)', String(name));
+        refusePolicy('POLICY_OPTION_UNDEFINED', path, 'a value', String(name));
       }
     }
     const values: Record<PropertyKey, unknown> = {};
@@ -117,7 +117,7 @@ export function readPcrs(value: unknown, path: string): PolicyPcrs {
     if (!/^([12]?\d|3[01])$/.test(index)) refusePolicy('POLICY_PCR_INDEX', path, 'indexes from 0 to 31', index);
     const pcr = isBytes(given) ? encodeHex(given) : given;
     if (!isHex(pcr) || pcr.length !== ZERO_PCR.length) {
-      return refusePolicy('POLICY_PCR_VALUE', `${path}[${index}]`, '48 bytes or 96 hexadecimal digits');
+      return refusePolicy('POLICY_PCR_VALUE', `${path}[${index}]`, '48 bytes or hexadecimal digits of them');
     }
     pcrs.set(Number(index), pcr.toLowerCase());
   }

@@ -20,12 +20,9 @@ const INDEFINITE_LENGTH = 31;
 const INDEFINITE = -1;
 const BREAK = 0xff;
 
-const SIMPLE_VALUES: ReadonlyMap<number, boolean | null | undefined> = new Map([
-  [0xf4, false],
-  [0xf5, true],
-  [0xf6, null],
-  [0xf7, undefined],
-]);
+/** What the initial bytes from f4 on stand for. */
+const FIRST_SIMPLE_VALUE = 0xf4;
+const SIMPLE_VALUES = [false, true, null, undefined];
 
 // `ignoreBOM` keeps a leading U+FEFF: dropped, two different keys would decode to one.
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -78,10 +75,9 @@ export class CborReader {
 
   /** The next byte, whatever it is. */
   readByte(): number {
-    const byte = this.#bytes[this.#offset];
-    if (byte === undefined) this.#fail('CBOR_TRUNCATED', 'another byte', 'the end');
+    this.#expectRemaining(1);
     this.#offset += 1;
-    return byte;
+    return this.#bytes[this.#offset - 1] ?? 0;
   }
 
   /** Reads the next item whole. */
@@ -99,7 +95,7 @@ export class CborReader {
     if (majorType > 3) return this.#readNested(majorType === 4, argument, depth + 1);
     this.#expectRemaining(argument);
     this.#offset += argument;
-    const content = this.#bytes.subarray(this.#offset - argument, this.#offset);
+    const content = this.encodedSince(this.#offset - argument);
     return majorType === 2 ? content : this.#decodeText(content);
   }
 
@@ -146,30 +142,14 @@ export class CborReader {
     if (items > this.#itemsLeft) this.#fail('CBOR_TOO_MANY_ITEMS', 'fewer items', count);
     this.#expectRemaining(items);
     if (depth > this.#maxDepth) this.#fail('CBOR_TOO_DEEP', `at most ${this.#maxDepth} levels`);
-    return isArray ? this.#readArray(count, depth) : this.#readMap(count, depth);
-  }
-
-  /** Whether an array or map of `count` entries ends after `read` of them; takes the break of an indefinite one. */
-  #atEnd(count: number, read: number): boolean {
-    if (count !== INDEFINITE) return read === count;
-    if (this.peek() !== BREAK) return false;
-    this.#offset += 1;
-    return true;
-  }
-
-  #readArray(count: number, depth: number): CborValue[] {
     const elements: CborValue[] = [];
-    while (!this.#atEnd(count, elements.length)) elements.push(this.readValue(depth));
-    return elements;
-  }
-
-  #readMap(count: number, depth: number): CborMap {
     const map: CborMap = new Map();
-    while (!this.#atEnd(count, map.size)) {
-      const key = this.#readKey(map, depth);
-      map.set(key, this.readValue(depth));
+    for (let read = 0; count === INDEFINITE ? this.peek() !== BREAK : read < count; read += 1) {
+      if (isArray) elements.push(this.readValue(depth));
+      else map.set(this.#readKey(map, depth), this.readValue(depth));
     }
-    return map;
+    if (count === INDEFINITE) this.#offset += 1;
+    return isArray ? elements : map;
   }
 
   #readKey(map: CborMap, depth: number): CborKey {
@@ -187,7 +167,8 @@ export class CborReader {
   }
 
   #readSimple(initial: number): boolean | null | undefined {
-    if (SIMPLE_VALUES.has(initial)) return SIMPLE_VALUES.get(initial);
+    const index = initial - FIRST_SIMPLE_VALUE;
+    if (index in SIMPLE_VALUES) return SIMPLE_VALUES[index];
     return this.#fail(codeOfSimple(initial & 31), 'false, true, null or undefined', `0x${initial.toString(16)}`);
   }
 

@@ -62,7 +62,7 @@ function readArrayHead(reader: CborReader): void {
   const initial = reader.peek() ?? 0;
   if (initial !== ARRAY_OF_FOUR) {
     const found = `0x${initial.toString(16)}`;
-    refuse(codeOfHead(initial), 'COSE_Sign1', 'an array of four (0x84), no tag but 18', found, { offset });
+    refuse(codeOfHead(initial), 'COSE_Sign1', 'an array of four (0x84)', found, { offset });
   }
   reader.readByte();
 }
