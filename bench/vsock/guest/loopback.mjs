@@ -4,11 +4,13 @@
 // Prints one line of JSON: medians in ms, the throughput over C's, and the round trip over C's.
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { VMADDR_CID_LOCAL, vsockTransport } from '@nitro-enclaves/vsock';
 
 const NODE_PORT = 7100;
 const C_PORT = 7200;
+const PLAIN_PATH = '/tmp/loopback.sock';
 const PIECE = Buffer.alloc(64 * 1024);
 
 function median(values) {
@@ -17,7 +19,7 @@ function median(values) {
 
 /** The other end, in a process of its own: sinks `size` bytes, answers one, then echoes. */
 async function serve(size) {
-  const server = vsockTransport().createServer({}, (socket) => {
+  const answer = (socket) => {
     let left = size;
     socket.on('error', () => {});
     socket.on('data', (chunk) => {
@@ -25,18 +27,28 @@ async function serve(size) {
       left -= chunk.length;
       if (left === 0) socket.write('x');
     });
-  });
-  await server.listen({ port: NODE_PORT });
+  };
+  await vsockTransport().createServer({}, answer).listen({ port: NODE_PORT });
+  await once(createServer(answer).listen(PLAIN_PATH), 'listening');
   process.send('listening');
   process.once('disconnect', () => process.exit());
 }
 
-async function measureNode(mebibytes, pings) {
-  const socket = await vsockTransport().connect({ cid: VMADDR_CID_LOCAL, port: NODE_PORT });
+function send(socket, pieces) {
+  let left = pieces;
+  const writeOn = () => {
+    while (left > 0) {
+      left -= 1;
+      if (!socket.write(PIECE)) return;
+    }
+  };
+  socket.on('drain', writeOn);
+  writeOn();
+}
+
+async function measureSocket(socket, mebibytes, pings) {
   const begun = performance.now();
-  for (let piece = 0; piece < mebibytes * 16; piece += 1) {
-    if (!socket.write(PIECE)) await once(socket, 'drain');
-  }
+  send(socket, mebibytes * 16);
   await once(socket, 'data');
   const sent = performance.now();
   await new Promise((resolve) => {
@@ -57,10 +69,12 @@ async function measure(program, mebibytes, pings, rounds) {
   const size = mebibytes * 2 ** 20;
   const server = fork(fileURLToPath(import.meta.url), ['serve', String(size)]);
   await once(server, 'message');
-  const [c, node] = [[], []];
+  const [c, node, plain] = [[], [], []];
   for (let round = 0; round < rounds; round += 1) {
     c.push(JSON.parse(execFileSync(program, [C_PORT + round, mebibytes, pings].map(String), { encoding: 'utf8' })));
-    node.push(await measureNode(mebibytes, pings));
+    const swapped = await vsockTransport().connect({ cid: VMADDR_CID_LOCAL, port: NODE_PORT });
+    node.push(await measureSocket(swapped, mebibytes, pings));
+    plain.push(await measureSocket(connect(PLAIN_PATH), mebibytes, pings));
   }
   server.disconnect();
   const of = (runs, name) => median(runs.map((run) => run[name]));
@@ -68,6 +82,7 @@ async function measure(program, mebibytes, pings, rounds) {
     JSON.stringify({
       c: { bulkMs: of(c, 'bulkMs'), pingMs: of(c, 'pingMs') },
       node: { bulkMs: of(node, 'bulkMs'), pingMs: of(node, 'pingMs') },
+      plain: { bulkMs: of(plain, 'bulkMs'), pingMs: of(plain, 'pingMs') },
       throughputOverC: of(c, 'bulkMs') / of(node, 'bulkMs'),
       roundTripOverC: of(node, 'pingMs') / of(c, 'pingMs'),
     }),
