@@ -47,10 +47,7 @@ export interface PathCertificate {
 /** ecdsa-with-SHA384 (RFC 5758 §3.2). */
 const ECDSA_WITH_SHA384 = '1.2.840.10045.4.3.3';
 /** id-ecPublicKey with the named curve secp384r1 (RFC 5480 §2.1.1), as encoded. */
-const P384_KEY_ALGORITHM = Uint8Array.of(
-  ...[0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01],
-  ...[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22],
-);
+const P384_KEY_ALGORITHM = '301006072a8648ce3d020106052b81040022';
 
 /** The latest moment that a Date can hold, in ms since the epoch. */
 export const LAST_MOMENT = 8.64e15;
@@ -63,7 +60,7 @@ function checkSignatureAlgorithm({ signatureAlgorithm: { algorithm, parameters }
 
 /** A point off the curve is in a smaller group, whose signatures can be forged. */
 function checkPublicKey({ publicKeyAlgorithm: { algorithm, encoded }, publicKey }: Certificate, path: string): void {
-  if (!constantTimeEqual(encoded, P384_KEY_ALGORITHM)) {
+  if (encodeHex(encoded) !== P384_KEY_ALGORITHM) {
     refuse('PATH_KEY_ALGORITHM', path, 'a key on secp384r1', algorithm);
   }
   if (!isUncompressedPoint(publicKey)) refuse('PATH_KEY_POINT', path, 'an uncompressed point');

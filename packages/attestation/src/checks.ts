@@ -42,16 +42,12 @@ export interface Checklist {
 
 /** Throws at the first failure: the checklist of a verification. */
 export class StrictChecklist implements Checklist {
-  readonly #passed: CheckName[] = [];
-
   /** The checks made so far, all of them passed. */
-  get passed(): readonly CheckName[] {
-    return this.#passed;
-  }
+  readonly passed: CheckName[] = [];
 
   require<T>(check: CheckName, body: () => T): T {
     const value = body();
-    this.#passed.push(check);
+    this.passed.push(check);
     return value;
   }
 

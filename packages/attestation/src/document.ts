@@ -52,8 +52,7 @@ const MAX_FIELD_BYTES = 1024;
 
 /** The name of a value's type, for refusals. */
 export function typeName(value: CborValue): string {
-  if (value instanceof Uint8Array) return 'bytes';
-  return value === null ? 'null' : (value?.constructor.name ?? 'nothing');
+  return value?.constructor.name ?? `${value}`;
 }
 
 function refuseType(path: string, expected: string, value: CborValue): never {
@@ -92,7 +91,7 @@ function readOptional(value: CborValue, path: string): Uint8Array | null {
 
 /** §3.2.2.2. Compared with nothing, but shown and logged: never nobody's. */
 function readModuleId(value: CborValue, path: string): string {
-  return readText(value, path) || refuse('FIELD_MODULE_ID_EMPTY', path, 'text that is not empty');
+  return readText(value, path) || refuse('FIELD_MODULE_ID_EMPTY', path, 'non-empty text');
 }
 
 /** §3.2.2.2. Another hash function would give other registers, of other lengths, that match other values. */
@@ -167,7 +166,7 @@ export function readDocument(payload: CborMap): AttestationDocument {
 function readUnknownFields(left: CborMap): readonly UnknownField[] {
   const unknown = Array.from(left, ([name, value]) =>
     Object.freeze({
-      name: typeof name === 'string' ? name : refuse('FIELD_NAME_TYPE', '$', 'text as names of fields', name),
+      name: typeof name === 'string' ? name : refuse('FIELD_NAME_TYPE', '$', 'text', name),
       value,
     }),
   );

@@ -19,7 +19,7 @@ function refuseText(found: string, remedy: string): never {
 
 /** Size first: nothing is done over a flood. */
 function expectSize(length: number, most: number, unit: string): void {
-  if (length === 0) refuse('DOCUMENT_EMPTY', 'nothing', 'check what was read or received');
+  if (length === 0) refuse('DOCUMENT_EMPTY', 'nothing', 'check what was read');
   if (length > most) {
     refuse('DOCUMENT_TOO_LARGE', `${length} ${unit}`, `give the document alone, at most ${most} ${unit}`);
   }
@@ -30,7 +30,7 @@ type Encoding = 'hexadecimal' | 'base64' | 'other';
 /** Tells how text may encode a document; refuses what is plainly something else, by its name. */
 function encodingOf(text: string): Encoding {
   if (/^-----BEGIN /.test(text)) refuseText('a PEM', 'give the document itself, not a certificate');
-  if (/^[{["]/.test(text)) refuseText('JSON', 'take the value that holds the document out of it');
+  if (/^[{["]/.test(text)) refuseText('JSON', 'take the value out of it');
   if (/^[0-9a-f\s]+$/i.test(text)) return 'hexadecimal';
   return /^[\w+/\s-]+={0,2}$/.test(text) ? 'base64' : 'other';
 }
@@ -44,7 +44,7 @@ function sampleText(input: Uint8Array): string | undefined {
 
 /** Refuses what is plainly not a document, in a sentence that says what it is: most of it is text of some sort. */
 export function expectDocumentBytes(input: Uint8Array): void {
-  const remedy = 'give the bytes that the NSM returned, or text to readAttestationDocumentBytes';
+  const remedy = 'give bytes, or text to readAttestationDocumentBytes';
   if (!(input instanceof Uint8Array)) refuse('DOCUMENT_NOT_BYTES', `${typeof input}, no Uint8Array`, remedy);
   expectSize(input.length, MAX_DOCUMENT_BYTES, 'bytes');
   const text = sampleText(input);

@@ -62,7 +62,7 @@ export function matchingImage(
 /** The region in the common name of the regional authority, `<16 hex>.<region>.aws.nitro-enclaves`. */
 export function regionOf(links: readonly PathLink[]): string | null {
   const commonName = links[1]?.own.commonName;
-  return commonName?.match(/^[0-9a-f]{16}\.([a-z0-9-]+)\.[a-z0-9-]+\.nitro-enclaves$/)?.[1] ?? null;
+  return commonName?.match(/^\w{16}\.([\w-]+)\.[\w-]+\.nitro-enclaves$/)?.[1] ?? null;
 }
 
 /** rsaEncryption (RFC 3279 §2.3.1). */
@@ -116,7 +116,7 @@ function checkPcrs(expected: PolicyPcrs, document: AttestationDocument): void {
   if (index === undefined) return;
   const found = document.pcrs[index];
   const code = found === undefined ? 'PCR_MISSING' : 'PCR_MISMATCH';
-  refuse(code, `$.pcrs[${index}]`, `${expected.get(index)}`, found ?? 'none: not locked');
+  refuse(code, `$.pcrs[${index}]`, `${expected.get(index)}`, found ?? 'none');
 }
 
 /** Without a challenge, with another one's answer, or of any age, a captured document passes for a new one. */
@@ -131,7 +131,7 @@ function checkFreshness(freshness: CompiledFreshness, { nonce, timestamp }: Atte
 /** One made for a KMS call carries an RSA key and nothing else; the parent sees it, and could present it elsewhere. */
 function checkPurpose({ publicKey, userData, nonce }: AttestationDocument): void {
   if (!publicKey || userData || nonce || !isRsaPublicKey(publicKey)) return;
-  refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'no document that was made for KMS');
+  refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'no document made for KMS');
 }
 
 /** Judges a document whose signatures all hold by what the caller asked for (verifier checks, policy). */

@@ -44,7 +44,7 @@ export const readText: ReadValue<string> = expecting('non-empty text', isText);
 export const readFlag: ReadValue<boolean> = expecting('true or false', (value) => typeof value === 'boolean');
 /** A span of time in ms. */
 export const readDuration: ReadValue<number> = expecting(
-  'milliseconds, 0 or more',
+  'ms, 0 or more',
   (value): value is number => Number.isFinite(value) && Number(value) >= 0,
   'POLICY_DURATION',
 );
@@ -89,8 +89,7 @@ export function optionsOf<Mandatory extends Readers, Optional extends Readers>(
   return (value, path) => {
     const options = expectRecord(value, path);
     for (const name of Reflect.ownKeys(options)) {
-      if (!Object.hasOwn(readers, name))
-        refusePolicy('POLICY_UNKNOWN_OPTION', path, 'only known options', String(name));
+      if (!Object.hasOwn(readers, name)) refusePolicy('POLICY_UNKNOWN_OPTION', path, 'no unknown option', String(name));
       if (options[name] === undefined) {
         refusePolicy('POLICY_OPTION_UNDEFINED', path, 'a value', String(name));
       }
@@ -117,7 +116,7 @@ export function readPcrs(value: unknown, path: string): PolicyPcrs {
     if (!/^([12]?\d|3[01])$/.test(index)) refusePolicy('POLICY_PCR_INDEX', path, 'indexes from 0 to 31', index);
     const pcr = isBytes(given) ? encodeHex(given) : given;
     if (!isHex(pcr) || pcr.length !== ZERO_PCR.length) {
-      return refusePolicy('POLICY_PCR_VALUE', `${path}[${index}]`, '48 bytes or hexadecimal digits of them');
+      return refusePolicy('POLICY_PCR_VALUE', `${path}[${index}]`, '48 bytes or hexadecimal digits');
     }
     pcrs.set(Number(index), pcr.toLowerCase());
   }

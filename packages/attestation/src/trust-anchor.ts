@@ -17,6 +17,7 @@ export function awsRoot(): PathCertificate | undefined {
  * carries the root, so that its digest is enough to pin each of its bytes; a root with the same name, or even with the same
  * key, has another one. From then on roots are compared byte by byte.
  */
-export function recognizeRoot(encoded: Uint8Array, digest: Uint8Array): void {
+export function recognizeRoot(encoded: Uint8Array, digest: Uint8Array): PathCertificate | undefined {
   if (encodeHex(digest) === AWS_NITRO_ROOT_G1_SHA256) recognized = readPathCertificate(encoded, '$.cabundle[0]');
+  return recognized;
 }

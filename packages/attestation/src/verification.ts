@@ -10,7 +10,6 @@ import { openEnvelope } from './envelope.ts';
 import { refuse } from './error.ts';
 import type { LinkCache } from './link-cache.ts';
 import { isSignatureInRange, P384_SIGNATURE_BYTES, SIGNATURE_RANGE } from './p384.ts';
-import { awsRoot } from './trust-anchor.ts';
 
 /** What is to be verified, by what, and at what time. */
 export interface VerificationRequest {
@@ -34,6 +33,8 @@ export interface PendingSignature {
 export interface OpenedDocument {
   readonly message: CoseSign1;
   readonly document: AttestationDocument;
+  /** The first certificate of its bundle, which is never empty. */
+  readonly root: Uint8Array;
 }
 
 /** A document that passed every check but those that need a key. */
@@ -45,15 +46,13 @@ export interface PreparedVerification {
   readonly now: number;
 }
 
-function isAnchor(encoded: Uint8Array | undefined, anchor: PathCertificate | undefined): boolean {
-  return encoded !== undefined && anchor !== undefined && constantTimeEqual(encoded, anchor.certificate.encoded);
+function isAnchor(encoded: Uint8Array, anchor: PathCertificate | undefined): anchor is PathCertificate {
+  return anchor !== undefined && constantTimeEqual(encoded, anchor.certificate.encoded);
 }
 
 /** A root is never trusted for being in the document: whoever sends the document could send a root of their own. */
-function checkTrustAnchor([root]: readonly Uint8Array[], { trustAnchor }: CompiledPolicy): void {
-  if (isAnchor(root, trustAnchor ?? awsRoot())) return;
-  const expected = trustAnchor ? 'the custom trust anchor' : 'AWS Nitro Enclaves Root-G1';
-  refuse('TRUST_ANCHOR', '$.cabundle[0]', expected, 'another certificate');
+function checkTrustAnchor(root: Uint8Array, anchor: PathCertificate | undefined): void {
+  if (!isAnchor(root, anchor)) refuse('TRUST_ANCHOR', '$.cabundle[0]', 'the trust anchor', 'another certificate');
 }
 
 /**
@@ -62,7 +61,8 @@ function checkTrustAnchor([root]: readonly Uint8Array[], { trustAnchor }: Compil
  */
 function readLinks(
   { caBundle, certificate: leaf }: AttestationDocument,
-  { policy: { trustAnchor = awsRoot() }, cache }: VerificationRequest,
+  anchor: PathCertificate | undefined,
+  cache: LinkCache,
 ): PathLink[] {
   const links: PathLink[] = [];
   for (const [index, encoded] of [...caBundle, leaf].entries()) {
@@ -70,8 +70,8 @@ function readLinks(
     const above = links[index - 1];
     const issuerId = index === 0 ? 0 : above?.id;
     const known = issuerId === undefined ? undefined : cache.get(encoded, issuerId);
-    const anchor = index === 0 && isAnchor(encoded, trustAnchor) ? trustAnchor : undefined;
-    const own = known?.own ?? anchor ?? readPathCertificate(encoded, path);
+    const isTrusted = index === 0 && isAnchor(encoded, anchor);
+    const own = known?.own ?? (isTrusted ? anchor : readPathCertificate(encoded, path));
     links.push({ own, path, issuer: above?.own, authoritiesBelow: caBundle.length - index - 1, id: known?.id });
   }
   return links;
@@ -106,26 +106,18 @@ export function open({ input }: VerificationRequest, checklist: Checklist): Open
   const { message, payload } = openEnvelope(input, checklist);
   const document = checklist.require('fields', () => readDocument(payload));
   checklist.judge('signature-form', () => checkSignatureForm(message));
-  return { message, document };
+  const [root = document.certificate] = document.caBundle;
+  return { message, document, root };
 }
 
-/** The root of a document while its SHA-256 is what tells whether it is AWS's; `undefined` once its bytes do. */
-export function rootToRecognize(
-  { document: { caBundle } }: OpenedDocument,
-  { policy: { trustAnchor } }: VerificationRequest,
-): Uint8Array | undefined {
-  return (trustAnchor ?? awsRoot()) ? undefined : caBundle[0];
-}
-
-/** Step 2: everything else about a document that can be told without a key. */
+/** Step 2: everything else about a document that can be told without a key. Without an anchor, its root is none. */
 export function prepare(
-  { message, document }: OpenedDocument,
-  request: VerificationRequest,
+  { message, document, root, anchor }: OpenedDocument & { readonly anchor: PathCertificate | undefined },
+  { now = document.timestamp, cache }: VerificationRequest,
   checklist: Checklist,
 ): PreparedVerification {
-  const { now = document.timestamp } = request;
-  checklist.judge('trust-anchor', () => checkTrustAnchor(document.caBundle, request.policy));
-  const links = checklist.require('certificates', () => readLinks(document, request));
+  checklist.judge('trust-anchor', () => checkTrustAnchor(root, anchor));
+  const links = checklist.require('certificates', () => readLinks(document, anchor, cache));
   for (const [check, rule] of PATH_RULES) {
     checklist.judge(check, () => {
       for (const link of links) rule(link, now);

@@ -4,9 +4,9 @@ import type { HashedRule, PolicyDigests } from './compiled-policy.ts';
 import { policyPreimages } from './compiled-policy.ts';
 import type { NitroCrypto, SyncNitroCrypto } from './crypto.ts';
 import { judge } from './policy-checks.ts';
-import { recognizeRoot } from './trust-anchor.ts';
+import { awsRoot, recognizeRoot } from './trust-anchor.ts';
 import type { PreparedVerification, VerificationRequest } from './verification.ts';
-import { checkSignatures, open, prepare, rootToRecognize } from './verification.ts';
+import { checkSignatures, open, prepare } from './verification.ts';
 import type { TrustedFields } from './verified-document.ts';
 import { describeVerified } from './verified-document.ts';
 
@@ -41,9 +41,9 @@ export async function openAndPrepare(
   checklist: Checklist,
 ): Promise<PreparedVerification> {
   const opened = open(request, checklist);
-  const root = rootToRecognize(opened, request);
-  if (root) recognizeRoot(root, await crypto.sha256(root));
-  return prepare(opened, request, checklist);
+  const { root } = opened;
+  const anchor = request.policy.trustAnchor ?? awsRoot() ?? recognizeRoot(root, await crypto.sha256(root));
+  return prepare({ ...opened, anchor }, request, checklist);
 }
 
 /** All at once, each signature on whatever thread is free. A leaf's key is used before it is trusted, its answer afterwards. */
@@ -95,9 +95,9 @@ export function verifySync<Trust extends 'verified' | 'archived'>(
 ): TrustedFields & { readonly trust: Trust } {
   const checklist = new StrictChecklist();
   const opened = open(request, checklist);
-  const root = rootToRecognize(opened, request);
-  if (root) recognizeRoot(root, crypto.sha256(root));
-  const prepared = prepare(opened, request, checklist);
+  const { root } = opened;
+  const anchor = request.policy.trustAnchor ?? awsRoot() ?? recognizeRoot(root, crypto.sha256(root));
+  const prepared = prepare({ ...opened, anchor }, request, checklist);
   const computed = computeSync(crypto, prepared, request);
   return finish(trust, prepared, request, { ...computed, checklist });
 }

@@ -1,27 +1,11 @@
-const ASCII = new TextDecoder();
-/** Digits on their way to be text: one array for all calls, since growing a text by two of them at a time is garbage. */
-const digits = new Uint8Array(1024);
-
-/** The character code of a hexadecimal digit. */
-function digitOf(value: number): number {
-  return value + (value < 10 ? 0x30 : 0x57);
-}
+/** The two digits of every byte. */
+const HEX = Array.from({ length: 256 }, (_, byte) => (byte + 0x100).toString(16).slice(1));
 
 /** Lower-case hexadecimal text of `bytes`. */
 export function encodeHex(bytes: Uint8Array): string {
   let text = '';
-  let end = 0;
-  for (let index = 0; index < bytes.length; index += 1) {
-    const byte = bytes[index] ?? 0;
-    digits[end] = digitOf(byte >> 4);
-    digits[end + 1] = digitOf(byte & 15);
-    end += 2;
-    if (end < digits.length && index + 1 < bytes.length) continue;
-    text += ASCII.decode(digits.subarray(0, end));
-    end = 0;
-  }
-  // What was encoded may be a secret.
-  digits.fill(0);
+  // By index: an iterator takes four times as long.
+  for (let index = 0; index < bytes.length; index += 1) text += HEX[bytes[index] ?? 0];
   return text;
 }
 
@@ -65,8 +49,7 @@ export function constantTimeEqual(left: Uint8Array, right: Uint8Array): boolean 
  */
 export function copyBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   if (bytes instanceof Uint8Array) return new Uint8Array(bytes);
-  const found: unknown = bytes;
-  throw new TypeError(`expected a Uint8Array, found ${found === null ? 'null' : typeof found}`);
+  throw new TypeError(`expected a Uint8Array, found ${typeof bytes}`);
 }
 
 /** One new array holding all `parts` in order. */

@@ -45,17 +45,22 @@ function codeOfSimple(information: number): CborErrorCode {
  */
 export class CborReader {
   readonly #bytes: Uint8Array;
-  readonly #maxDepth: number;
-  #itemsLeft: number;
   #offset = 0;
   /** Where the item that is being read begins: what an error points at. */
   #start = 0;
+  readonly #maxDepth: number;
+  #itemsLeft: number;
 
   constructor(bytes: Uint8Array, { maxBytes = 65_536, maxDepth = 8, maxItems = 4096, copy = true }: CborLimits = {}) {
     if (bytes.length > maxBytes) refuseCbor('CBOR_TOO_LARGE', 'CBOR', `at most ${maxBytes} bytes`, bytes.length, {});
     this.#bytes = copy ? copyBytes(bytes) : bytes;
     this.#maxDepth = maxDepth;
     this.#itemsLeft = maxItems;
+  }
+
+  #fail(code: CborErrorCode, expected: string, found?: unknown, details?: { cause: unknown }): never {
+    const offset = this.#start;
+    return refuseCbor(code, `CBOR at byte ${offset}`, expected, found, { ...details, offset });
   }
 
   /** Offset of the next byte to read. */
@@ -170,10 +175,5 @@ export class CborReader {
     const index = initial - FIRST_SIMPLE_VALUE;
     if (index in SIMPLE_VALUES) return SIMPLE_VALUES[index];
     return this.#fail(codeOfSimple(initial & 31), 'false, true, null or undefined', `0x${initial.toString(16)}`);
-  }
-
-  #fail(code: CborErrorCode, expected: string, found?: unknown, details?: { cause: unknown }): never {
-    const offset = this.#start;
-    return refuseCbor(code, `CBOR at byte ${offset}`, expected, found, { ...details, offset });
   }
 }

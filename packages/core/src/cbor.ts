@@ -29,13 +29,9 @@ export function encodeHead(majorType: number, argument: number): Uint8Array<Arra
   let size = 1;
   let information = 24;
   for (; argument >= 256 ** size; size *= 2) information += 1;
-  const head = new Uint8Array(1 + size);
-  head[0] = (majorType << 5) | information;
-  for (let index = size, rest = argument; index > 0; index -= 1) {
-    head[index] = rest;
-    rest = Math.floor(rest / 256);
-  }
-  return head;
+  const head = (majorType << 5) | information;
+  // An element keeps the lowest byte of what is stored in it.
+  return Uint8Array.from({ length: 1 + size }, (_, index) => (index === 0 ? head : argument / 256 ** (size - index)));
 }
 
 const SIMPLE: ReadonlyMap<boolean | null | undefined, number> = new Map([

@@ -39,12 +39,6 @@ export class CoseError extends NitroEnclavesError<CoseErrorCode> {}
 const COSE_SIGN1_TAG = 0xd2;
 const ARRAY_OF_FOUR = 0x84;
 
-const TYPE_CODES = {
-  protected: 'COSE_PROTECTED_TYPE',
-  payload: 'COSE_PAYLOAD_TYPE',
-  signature: 'COSE_SIGNATURE_TYPE',
-} as const;
-
 /** Why the first byte of the array is not that of an array of four. */
 function codeOfHead(initial: number): CoseErrorCode {
   const majorType = initial >> 5;
@@ -67,12 +61,15 @@ function readArrayHead(reader: CborReader): void {
   reader.readByte();
 }
 
-function readBytes(reader: CborReader, name: 'protected' | 'payload' | 'signature'): Uint8Array {
+/** Reads an element; `absentCode` is that of a null in its place. */
+function readBytes(
+  reader: CborReader,
+  path: string,
+  code: CoseErrorCode,
+  absentCode: CoseErrorCode = code,
+): Uint8Array {
   const value = reader.readValue(1);
-  if (value instanceof Uint8Array) return value;
-  const isDetached = name === 'payload' && value === null;
-  const code = isDetached ? 'COSE_PAYLOAD_DETACHED' : TYPE_CODES[name];
-  return refuse(code, `$.${name}`, 'bytes', isDetached ? 'null (detached)' : undefined);
+  return value instanceof Uint8Array ? value : refuse(value === null ? absentCode : code, path, 'bytes');
 }
 
 /**
@@ -83,13 +80,13 @@ function readBytes(reader: CborReader, name: 'protected' | 'payload' | 'signatur
 export function decodeCoseSign1(bytes: Uint8Array, limits: CborLimits = {}): CoseSign1 {
   const reader = new CborReader(bytes, limits);
   readArrayHead(reader);
-  const protectedHeader = readBytes(reader, 'protected');
+  const protectedHeader = readBytes(reader, '$.protected', 'COSE_PROTECTED_TYPE');
   const { offset } = reader;
   const unprotectedHeader = reader.readValue(1);
   if (!(unprotectedHeader instanceof Map)) return refuse('COSE_UNPROTECTED_TYPE', '$.unprotected', 'a map');
   const unprotectedBytes = reader.encodedSince(offset);
-  const payload = readBytes(reader, 'payload');
-  const signature = readBytes(reader, 'signature');
+  const payload = readBytes(reader, '$.payload', 'COSE_PAYLOAD_TYPE', 'COSE_PAYLOAD_DETACHED');
+  const signature = readBytes(reader, '$.signature', 'COSE_SIGNATURE_TYPE');
   reader.expectEnd();
   return { protectedHeader, unprotectedHeader, unprotectedBytes, payload, signature };
 }

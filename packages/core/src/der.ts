@@ -36,8 +36,6 @@ const refuse: Refuse<DerErrorCode> = refuseWith(DerError);
 /** Marks a tag of several bytes (X.690 §8.1.2.4). */
 const LONG_TAG = 0x1f;
 
-const ANOTHER_BYTE = 'another byte';
-
 function formatTag(tag: number): string {
   return `tag 0x${tag.toString(16)}`;
 }
@@ -62,6 +60,10 @@ export class DerReader {
     this.#end = end;
   }
 
+  #fail(code: DerErrorCode, expected: string, found?: unknown): never {
+    return refuse(code, 'DER', expected, found, { offset: this.#offset });
+  }
+
   /** The next element's tag, or `undefined` at the end. */
   peekTag(): number | undefined {
     return this.#offset < this.#end ? this.#bytes[this.#offset] : undefined;
@@ -82,8 +84,7 @@ export class DerReader {
 
   /** Reads the next element, whatever its tag, of the low-tag-number form. */
   readAny(): DerElement {
-    const tag = this.peekTag();
-    if (tag === undefined) return this.#fail('DER_TRUNCATED', ANOTHER_BYTE);
+    const tag = this.peekTag() ?? this.#readByte();
     if ((tag & LONG_TAG) === LONG_TAG) this.#fail('DER_TAG', 'a tag of one byte', formatTag(tag));
     return this.read(tag);
   }
@@ -158,7 +159,7 @@ export class DerReader {
       text += text === '' ? `${first}.${arc - first * 40}` : `.${arc}`;
       arc = 0;
     }
-    if (!isEnded) this.#fail('DER_OBJECT_IDENTIFIER', ANOTHER_BYTE);
+    if (!isEnded) this.#fail('DER_OBJECT_IDENTIFIER', 'another byte');
     return text;
   }
 
@@ -187,7 +188,7 @@ export class DerReader {
     const isDate = date.toJSON() === moment;
     // RFC 5280 §4.1.2.5: two forms of one moment would be two encodings of one certificate.
     if (!isDate || (isGeneralized && moment < '2050')) {
-      this.#fail('DER_TIME', 'YYMMDDHHMMSSZ, from 2050 YYYYMMDDHHMMSSZ', JSON.stringify(text));
+      this.#fail('DER_TIME', '(YY)YYMMDDHHMMSSZ', JSON.stringify(text));
     }
     return date.getTime();
   }
@@ -198,8 +199,7 @@ export class DerReader {
     if (found !== tag) this.#fail('DER_TAG', formatTag(tag), formatTag(found));
     const length = this.#readLength();
     const contentStart = this.#offset;
-    if (length > this.#end - contentStart) this.#fail('DER_TRUNCATED', `${length} bytes`, 'the end');
-    this.#offset += length;
+    this.#skip(length);
     return contentStart;
   }
 
@@ -207,10 +207,14 @@ export class DerReader {
     return this.#bytes.subarray(this.#pass(tag), this.#offset);
   }
 
+  #skip(length: number): void {
+    if (length > this.#end - this.#offset) this.#fail('DER_TRUNCATED', `${length} more bytes`, 'the end');
+    this.#offset += length;
+  }
+
   #readByte(): number {
-    const byte = this.peekTag() ?? this.#fail('DER_TRUNCATED', ANOTHER_BYTE, 'the end');
-    this.#offset += 1;
-    return byte;
+    this.#skip(1);
+    return this.#bytes[this.#offset - 1] ?? 0;
   }
 
   #readLength(): number {
@@ -221,13 +225,9 @@ export class DerReader {
     // A longer one is not read: its length stays 0, which no long form may be.
     for (let index = 0; index < size && size <= 4; index += 1) length = length * 256 + this.#readByte();
     if (length < 0x80 || length < 256 ** (size - 1)) {
-      this.#fail('DER_LENGTH', 'the shortest form, of at most four bytes');
+      this.#fail('DER_LENGTH', 'the shortest form');
     }
     return length;
-  }
-
-  #fail(code: DerErrorCode, expected: string, found?: unknown): never {
-    return refuse(code, 'DER', expected, found, { offset: this.#offset });
   }
 }
 

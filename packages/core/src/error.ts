@@ -16,17 +16,17 @@ export class NitroEnclavesError<Code extends string = string> extends Error {
   /** Stable identifier of the failure, such as `CBOR_DUPLICATE_KEY`. */
   readonly code: Code;
   /** Where in the input the fault is, such as `$.pcrs[3]`. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** Offset of the fault in the input, in bytes. */
-  readonly offset?: number;
+  readonly offset?: number | undefined;
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
-    super(message, 'cause' in details ? details : undefined);
+    // Of the details, `Error` takes the cause, if there is one.
+    super(message, details);
     this.name = new.target.name;
     this.code = code;
-    const { path, offset } = details;
-    if (path !== undefined) this.path = path;
-    if (offset !== undefined) this.offset = offset;
+    this.path = details.path;
+    this.offset = details.offset;
   }
 }
 
