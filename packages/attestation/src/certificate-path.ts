@@ -44,8 +44,8 @@ export interface PathCertificate {
   readonly signature: Uint8Array<ArrayBuffer>;
 }
 
-/** ecdsa-with-SHA384 (RFC 5758 §3.2). */
-const ECDSA_WITH_SHA384 = '1.2.840.10045.4.3.3';
+/** ecdsa-with-SHA384 without parameters (RFC 5758 §3.2), as encoded. */
+const ECDSA_WITH_SHA384 = '300a06082a8648ce3d040303';
 /** id-ecPublicKey with the named curve secp384r1 (RFC 5480 §2.1.1), as encoded. */
 const P384_KEY_ALGORITHM = '301006072a8648ce3d020106052b81040022';
 
@@ -53,8 +53,8 @@ const P384_KEY_ALGORITHM = '301006072a8648ce3d020106052b81040022';
 export const LAST_MOMENT = 8.64e15;
 
 /** Another algorithm, or a parameter, is a weaker signature, or a second encoding of the same certificate. */
-function checkSignatureAlgorithm({ signatureAlgorithm: { algorithm, parameters } }: Certificate, path: string): void {
-  if (algorithm === ECDSA_WITH_SHA384 && parameters === undefined) return;
+function checkSignatureAlgorithm({ signatureAlgorithm: { algorithm, encoded } }: Certificate, path: string): void {
+  if (encodeHex(encoded) === ECDSA_WITH_SHA384) return;
   refuse('PATH_SIGNATURE_ALGORITHM', path, 'ecdsa-with-SHA384 without parameters', algorithm);
 }
 

@@ -14,11 +14,11 @@ export interface ErrorDetails {
  */
 export class NitroEnclavesError<Code extends string = string> extends Error {
   /** Stable identifier of the failure, such as `CBOR_DUPLICATE_KEY`. */
-  readonly code: Code;
+  declare readonly code: Code;
   /** Where in the input the fault is, such as `$.pcrs[3]`. */
-  readonly path?: string | undefined;
+  declare readonly path?: string | undefined;
   /** Offset of the fault in the input, in bytes. */
-  readonly offset?: number | undefined;
+  declare readonly offset?: number | undefined;
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
     // Of the details, `Error` takes the cause, if there is one.
