@@ -2,21 +2,53 @@
 // from no registry: each is this machine's Debian (its essential packages) with this machine's Node, under their name. The one
 // of Amazon Linux has a dnf that takes the packages which the Dockerfiles install, and installs nothing.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /** Beside the essential packages: what Node is linked with, and whom npm trusts. */
 const PACKAGES = ['libstdc++6', 'ca-certificates'];
 /** Debian's merged folders: links at the top, into /usr. */
 const MERGED = ['bin', 'sbin', 'lib', 'lib64'];
+/** npm of the Node that runs: the folder of its package. */
+const NPM: string = join(dirname(dirname(realpathSync(process.execPath))), 'lib', 'node_modules', 'npm');
 const UNUSED = /^\/usr\/share\/(?:doc|man|locale|info)\//;
+
+/** What the layers of all Dockerfiles and the copies of the tree take at most, in GiB. */
+const ROOM_GIB = 12;
 
 /** Why no container can be built on this machine; `undefined` when one can. */
 export function whyNoContainers(): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root';
   if (spawnSync('buildah', ['--version']).status !== 0) return 'needs buildah';
-  return spawnSync('dpkg-query', ['--show', ...PACKAGES]).status === 0 ? undefined : 'needs Debian';
+  if (spawnSync('dpkg-query', ['--show', ...PACKAGES]).status !== 0) return 'needs Debian';
+  if (!existsSync(NPM)) return `needs npm in ${NPM}`;
+  const { bavail, bsize } = statfsSync(tmpdir());
+  const free = Math.floor((bavail * bsize) / 2 ** 30);
+  return free < ROOM_GIB ? `needs ${ROOM_GIB} GiB in ${tmpdir()}, found ${free}` : whyNoneRuns();
+}
+
+/** Tries it: what a container may do here depends on the kernel, and on the container that this may be. */
+function whyNoneRuns(): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'container-probe-'));
+  const libraries = outputOf('ldd', ['/bin/true']).match(/\/\S+/g) ?? [];
+  outputOf('cp', ['--parents', '-L', '/bin/true', ...libraries, folder]);
+  writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\nCOPY . /\nRUN ["/bin/true"]\n');
+  const storage = ['--root', `${folder}-images`, '--runroot', `${folder}-run`];
+  const { status, stderr } = spawnSync('buildah', [...storage, 'build', '--isolation', 'chroot', folder], {
+    encoding: 'utf8',
+  });
+  for (const made of [folder, `${folder}-images`, `${folder}-run`]) rmSync(made, { recursive: true, force: true });
+  return status === 0 ? undefined : `needs containers that buildah can run: ${stderr.trim().slice(-300)}`;
 }
 
 function outputOf(command: string, args: readonly string[], options: { input?: string; cwd?: string } = {}): string {
@@ -42,13 +74,6 @@ function basePackages(): string[] {
   return [...new Set(linesOf(closure))].filter((name) => names.has(name)).sort();
 }
 
-/** npm of the Node that runs: the folder of its package. */
-function npmFolder(): string {
-  const folder = join(dirname(dirname(realpathSync(process.execPath))), 'lib', 'node_modules', 'npm');
-  if (!existsSync(folder)) throw new Error(`expected npm beside Node, found none in ${folder}`);
-  return folder;
-}
-
 /** Makes a root file system: Debian's packages as they are installed here, and Node with npm in /usr/local. */
 function makeRoot(root: string): void {
   for (const name of MERGED) mkdirSync(join(root, 'usr', name), { recursive: true });
@@ -56,11 +81,10 @@ function makeRoot(root: string): void {
   const wanted = [...new Set(files)].filter((path) => path.length > 2 && !UNUSED.test(path) && existsSync(path));
   const pipe = 'tar -C / --no-recursion --null -T - -cf - | tar -C "$1" -xf -';
   outputOf('bash', ['-c', pipe, 'bash', root], { input: wanted.map((path) => `${path.slice(1)}\0`).join('') });
-  const npm = npmFolder();
   mkdirSync(join(root, 'usr/local/bin'), { recursive: true });
   mkdirSync(join(root, 'usr/local/lib/node_modules'), { recursive: true });
   outputOf('cp', ['-L', process.execPath, join(root, 'usr/local/bin/node')]);
-  outputOf('cp', ['-a', npm, join(root, 'usr/local/lib/node_modules')]);
+  outputOf('cp', ['-a', NPM, join(root, 'usr/local/lib/node_modules')]);
   for (const name of ['npm', 'npx'])
     outputOf('ln', ['-s', `../lib/node_modules/npm/bin/${name}-cli.js`, join(root, 'usr/local/bin', name)]);
 }
