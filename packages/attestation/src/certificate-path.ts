@@ -13,7 +13,7 @@ import {
 } from '@nitro-enclaves/core';
 import type { CheckName } from './checks.ts';
 import { at, refuse } from './error.ts';
-import { isOnCurve, isSignatureInRange, isUncompressedPoint, P384_FIELD_BYTES, SIGNATURE_RANGE } from './p384.ts';
+import { isSignatureInRange, isUncompressedPoint, P384_FIELD_BYTES, SIGNATURE_RANGE } from './p384.ts';
 
 /** A certificate of a verified chain, as results show it. Its bytes are in the document, at the same place. */
 export interface ChainCertificate {
@@ -58,13 +58,12 @@ function checkSignatureAlgorithm({ signatureAlgorithm: { algorithm, encoded } }:
   refuse('PATH_SIGNATURE_ALGORITHM', path, 'ecdsa-with-SHA384 without parameters', algorithm);
 }
 
-/** A point off the curve is in a smaller group, whose signatures can be forged. */
+/** Whether the point is on the curve is left to the cryptography that makes a key of it. */
 function checkPublicKey({ publicKeyAlgorithm: { algorithm, encoded }, publicKey }: Certificate, path: string): void {
   if (encodeHex(encoded) !== P384_KEY_ALGORITHM) {
     refuse('PATH_KEY_ALGORITHM', path, 'a key on secp384r1', algorithm);
   }
   if (!isUncompressedPoint(publicKey)) refuse('PATH_KEY_POINT', path, 'an uncompressed point');
-  if (!isOnCurve(publicKey)) refuse('PATH_KEY_NOT_ON_CURVE', path, 'a point on the curve');
 }
 
 /** Parses one certificate and checks what can be told from it alone. */

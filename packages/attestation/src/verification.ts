@@ -23,6 +23,8 @@ export interface VerificationRequest {
 /** A signature that has to be verified, and the key that must have made it. */
 export interface PendingSignature {
   readonly path: string;
+  /** Where the certificate of the key stands in the document. */
+  readonly keyPath: string;
   /** The key, an uncompressed point. */
   readonly publicKey: Uint8Array;
   readonly message: Uint8Array;
@@ -90,14 +92,22 @@ function checkSignatureForm({ signature }: CoseSign1): void {
 function pendingSignatures(message: CoseSign1, links: readonly PathLink[]): PendingSignature[] {
   const pending: PendingSignature[] = [];
   let publicKey: Uint8Array = new Uint8Array();
+  let keyPath = '';
   for (const { own, issuer, path, id } of links) {
     const { certificate, signature } = own;
     if (issuer !== undefined && id === undefined) {
-      pending.push({ path, publicKey, message: certificate.tbs, signature });
+      pending.push({ path, keyPath, publicKey, message: certificate.tbs, signature });
     }
     publicKey = certificate.publicKey;
+    keyPath = path;
   }
-  pending.push({ path: '$.signature', publicKey, message: sigStructure(message), signature: message.signature });
+  pending.push({
+    path: '$.signature',
+    keyPath,
+    publicKey,
+    message: sigStructure(message),
+    signature: message.signature,
+  });
   return pending;
 }
 
@@ -129,13 +139,14 @@ export function prepare(
 /** Step 3: throws for the first signature, from the root down, that does not hold. */
 export function checkSignatures(
   { pending }: PreparedVerification,
-  holds: readonly boolean[],
+  holds: readonly (boolean | undefined)[],
   checklist: Checklist,
 ): void {
   const own = pending.length - 1;
   const failed = pending.findIndex((_, index) => holds[index] !== true);
   checklist.judge('certificate-signatures', () => {
-    const { path } = pending[failed] ?? {};
+    const { path, keyPath } = pending[failed] ?? {};
+    if (keyPath && holds[failed] === undefined) refuse('PATH_KEY_NOT_ON_CURVE', keyPath, 'a point on the curve');
     if (path && failed < own) refuse('PATH_SIGNATURE', path, 'a signature by the key of the certificate above');
   });
   checklist.judge('signature', () => {

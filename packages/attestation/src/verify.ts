@@ -12,8 +12,8 @@ import { describeVerified } from './verified-document.ts';
 
 /** What needs a key or a hash function, done. */
 interface Computed {
-  /** Whether each pending signature holds; absent after the first that does not. */
-  readonly holds: readonly boolean[];
+  /** Whether each pending signature holds, `undefined` when its key is none; absent after the first that does not. */
+  readonly holds: readonly (boolean | undefined)[];
   readonly digests: PolicyDigests;
 }
 
@@ -23,7 +23,7 @@ function computeSync(
   { pending }: PreparedVerification,
   { policy }: VerificationRequest,
 ): Computed {
-  const holds: boolean[] = [];
+  const holds: (boolean | undefined)[] = [];
   for (const { publicKey, message, signature } of pending) {
     const isHeld = crypto.verify(publicKey, message, signature);
     holds.push(isHeld);
