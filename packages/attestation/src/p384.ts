@@ -18,9 +18,9 @@ export function isUncompressedPoint(point: Uint8Array): boolean {
 /** What {@link isSignatureInRange} asks for. */
 export const SIGNATURE_RANGE = 'r and s from 1 to the group order';
 
-/** Whether 0 < number < ORDER. */
+/** Whether 0 < number < ORDER. Nearly always the first byte tells. */
 function isBelowOrder(number: Uint8Array): boolean {
-  return encodeHex(number) < ORDER && number.some((byte) => byte !== 0);
+  return (number[0] !== 0xff || encodeHex(number) < ORDER) && number.some((byte) => byte !== 0);
 }
 
 /** Whether 0 < r < ORDER and 0 < s < ORDER (FIPS 186-5 §6.4.2). High s is allowed: half of the genuine signatures have it. */
