@@ -19,10 +19,11 @@ function isPlain(socket: Socket): boolean {
   return isOpen && isUntouched && PLAIN_HANDLES.has(handleOf(socket)?.constructor.name ?? '');
 }
 
-/** Takes out what Node has read. */
+/** Takes out what Node has read: as a whole up to Node 24, piece by piece from Node 26 on. */
 function takeRead(socket: Socket): Uint8Array | undefined {
-  const read: unknown = socket.read();
-  return read instanceof Uint8Array ? read : undefined;
+  const pieces: Uint8Array[] = [];
+  for (let read: unknown = socket.read(); read instanceof Uint8Array; read = socket.read()) pieces.push(read);
+  return pieces.length === 0 ? undefined : Buffer.concat(pieces);
 }
 
 /** Has Node read nothing more. In the turn of the event loop in which the relay begins, so that it has not read since. */

@@ -68,6 +68,19 @@ describe.runIf(process.platform === 'linux').each(TRANSPORTS)('a relay of socket
     expect([from.destroyed, to.destroyed]).toEqual([true, true]);
   });
 
+  it('passes on all that Node has read in several pieces', async () => {
+    client.write('one ');
+    await readAhead(from, 4);
+    client.write('two ');
+    await readAhead(from, 8);
+    const outcome = relaySockets(from, to, 0);
+    client.end('three');
+    upstream.end();
+    client.resume();
+    expect(await readAll(upstream)).toBe('one two three');
+    expect(await outcome).toMatchObject({ end: 'closed', bytesForward: 13 });
+  });
+
   it('passes on an end that Node has read', async () => {
     client.end('all of it');
     await readAhead(from, 9);
