@@ -23,8 +23,8 @@ const MERGED = ['bin', 'sbin', 'lib', 'lib64'];
 const NPM: string = join(dirname(dirname(realpathSync(process.execPath))), 'lib', 'node_modules', 'npm');
 const UNUSED = /^\/usr\/share\/(?:doc|man|locale|info)\//;
 
-/** What the layers of all Dockerfiles and the copies of the tree take at most, in GiB. */
-const ROOM_GIB = 12;
+/** Twice what the layers of all Dockerfiles and the copies of the tree were seen to take, in GiB. */
+const ROOM_GIB = 8;
 
 /** Why no container can be built on this machine; `undefined` when one can. */
 export function whyNoContainers(): string | undefined {
