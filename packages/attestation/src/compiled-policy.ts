@@ -2,7 +2,7 @@ import type { PathCertificate } from './certificate-path.ts';
 import { LAST_MOMENT, readPathCertificate } from './certificate-path.ts';
 import type { DocumentKind } from './document.ts';
 import { refusePolicy } from './error.ts';
-import type { AgeFreshness, Binding, RevokedCertificate } from './policy.ts';
+import type { AgeFreshness, CommonRequirements } from './policy.ts';
 import {
   allowAnyAge,
   allowAnyImage,
@@ -37,21 +37,14 @@ export interface CompiledImage {
 /** The freshness rule of one verification: a nonce, or a window of time. */
 export type CompiledFreshness = { readonly nonce: Uint8Array } | Pick<AgeFreshness, 'maxAge'>;
 
+/** Requirements that are compared in another form than the caller's. */
+type ReadRequirement = 'pcrs' | typeof allowKmsRecipientDocument | typeof customTrustAnchor;
+
 /** A policy that was found complete: its options, read and copied. What is `undefined` is not asked for. */
-export interface CompiledPolicy {
-  readonly id?: string;
+export interface CompiledPolicy extends Omit<CommonRequirements, ReadRequirement> {
   readonly kind: DocumentKind;
   readonly images?: readonly CompiledImage[];
   readonly pcrs?: PolicyPcrs;
-  readonly roleArn?: string;
-  readonly instanceId?: string;
-  readonly regions?: readonly string[];
-  readonly allPcrsLocked?: boolean;
-  readonly publicKey?: Uint8Array;
-  readonly userData?: Uint8Array;
-  readonly binding?: Binding;
-  readonly refuseUnknownFields?: boolean;
-  readonly revoked?: readonly RevokedCertificate[];
   readonly [allowDebugMode]?: boolean;
   readonly [allowKmsRecipientDocument]?: boolean;
   /** The caller's own; without one, AWS's. */

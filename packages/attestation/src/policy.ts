@@ -82,7 +82,7 @@ export interface RevokedCertificate {
 }
 
 /** Requirements beyond image and freshness, all optional, all to hold. */
-interface CommonRequirements {
+export interface CommonRequirements {
   /** Shown in results, to tell by which policy a document was accepted. */
   readonly id?: string;
   /** Values of further PCRs, whatever the image: PCR3 (role), PCR4 (instance), PCR8 (signer), PCR16 to 31 (the application's own). */

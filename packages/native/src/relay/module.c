@@ -187,7 +187,6 @@ static napi_value break_off(napi_env env, napi_callback_info info)
 {
 	struct instance *instance = instance_of(env);
 	napi_value values[ARGUMENTS_MAX];
-
 	uint32_t id;
 
 	arguments(env, info, values);
