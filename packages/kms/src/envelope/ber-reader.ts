@@ -6,16 +6,8 @@ export function expect(condition: boolean, what: string): asserts condition {
   if (!condition) throw new EnvelopeShapeError(`expected ${what}`);
 }
 
-/** Identifier octets of what KMS sends (X.690 §8.1.2). */
-export const BER_TAG = {
-  INTEGER: 0x02,
-  OCTET_STRING: 0x04,
-  OBJECT_IDENTIFIER: 0x06,
-  SEQUENCE: 0x30,
-  SET: 0x31,
-  CONTEXT_0_PRIMITIVE: 0x80,
-  CONTEXT_0_CONSTRUCTED: 0xa0,
-} as const;
+/** Identifier octets of [0] in what KMS sends (X.690 §8.1.2); universal ones are those of DER (`DER_TAG` of core). */
+export const CONTEXT_0 = { PRIMITIVE: 0x80, CONSTRUCTED: 0xa0 } as const;
 
 const CONSTRUCTED = 0x20;
 const TAG_NUMBER = 0x1f;

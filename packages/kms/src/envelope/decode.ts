@@ -1,5 +1,5 @@
-import { bytesEqual, concatBytes, decodeHex } from '@nitro-enclaves/core';
-import { BER_TAG, BerReader, expect } from './ber-reader.ts';
+import { bytesEqual, concatBytes, DER_TAG, decodeHex } from '@nitro-enclaves/core';
+import { BerReader, CONTEXT_0, expect } from './ber-reader.ts';
 import { expectOaepSha256 } from './key-encryption.ts';
 
 /** What CiphertextForRecipient holds: a content key under the recipient's RSA key, and the content under that key. */
@@ -32,12 +32,12 @@ const ENCRYPTED_KEY_BYTES = 256;
 const BLOCK_BYTES = 16;
 
 function expectOid(reader: BerReader, oid: Uint8Array, what: string): void {
-  expect(bytesEqual(reader.primitive(BER_TAG.OBJECT_IDENTIFIER), oid), what);
+  expect(bytesEqual(reader.primitive(DER_TAG.OBJECT_IDENTIFIER), oid), what);
 }
 
 /** Both EnvelopedData and KeyTransRecipientInfo have it, as soon as a recipient is known by its subjectKeyIdentifier. */
 function expectVersion(reader: BerReader): void {
-  const version = reader.primitive(BER_TAG.INTEGER);
+  const version = reader.primitive(DER_TAG.INTEGER);
   expect(version.length === 1 && version[0] === CMS_VERSION, 'version 2');
 }
 
@@ -50,28 +50,28 @@ function octets(reader: BerReader, { tag, length }: { tag: number; length: numbe
 /** The one recipient, by key transport: all other alternatives of the CHOICE RecipientInfo are tagged. */
 function readRecipient(reader: BerReader): Pick<RecipientEnvelope, 'subjectKeyIdentifier' | 'encryptedKey'> {
   expectVersion(reader);
-  const identifier = { tag: BER_TAG.CONTEXT_0_PRIMITIVE, length: SUBJECT_KEY_IDENTIFIER_BYTES };
+  const identifier = { tag: CONTEXT_0.PRIMITIVE, length: SUBJECT_KEY_IDENTIFIER_BYTES };
   const subjectKeyIdentifier = octets(reader, identifier);
-  expectOaepSha256(reader.element(BER_TAG.SEQUENCE));
+  expectOaepSha256(reader.element(DER_TAG.SEQUENCE));
   return {
     subjectKeyIdentifier,
-    encryptedKey: octets(reader, { tag: BER_TAG.OCTET_STRING, length: ENCRYPTED_KEY_BYTES }),
+    encryptedKey: octets(reader, { tag: DER_TAG.OCTET_STRING, length: ENCRYPTED_KEY_BYTES }),
   };
 }
 
 function readInitializationVector(reader: BerReader): Uint8Array {
-  return reader.inside(BER_TAG.SEQUENCE, () => {
+  return reader.inside(DER_TAG.SEQUENCE, () => {
     expectOid(reader, OID.AES256_CBC, 'AES-256-CBC');
-    return octets(reader, { tag: BER_TAG.OCTET_STRING, length: BLOCK_BYTES });
+    return octets(reader, { tag: DER_TAG.OCTET_STRING, length: BLOCK_BYTES });
   });
 }
 
 /** `[0] IMPLICIT OCTET STRING`: whole, or in as many chunks as KMS likes. */
 function readCiphertext(reader: BerReader): Uint8Array {
-  if (reader.peekTag() === BER_TAG.CONTEXT_0_PRIMITIVE) return reader.primitive(BER_TAG.CONTEXT_0_PRIMITIVE);
+  if (reader.peekTag() === CONTEXT_0.PRIMITIVE) return reader.primitive(CONTEXT_0.PRIMITIVE);
   const chunks: Uint8Array[] = [];
-  reader.inside(BER_TAG.CONTEXT_0_CONSTRUCTED, () => {
-    while (!reader.isAtEnd()) chunks.push(reader.primitive(BER_TAG.OCTET_STRING));
+  reader.inside(CONTEXT_0.CONSTRUCTED, () => {
+    while (!reader.isAtEnd()) chunks.push(reader.primitive(DER_TAG.OCTET_STRING));
   });
   return concatBytes(...chunks);
 }
@@ -87,8 +87,8 @@ function readContent(reader: BerReader): Pick<RecipientEnvelope, 'initialization
 /** Without originator information and attributes. A second recipient would be a second way into the content. */
 function readEnvelopedData(reader: BerReader): RecipientEnvelope {
   expectVersion(reader);
-  const recipient = reader.inside(BER_TAG.SET, () => reader.inside(BER_TAG.SEQUENCE, () => readRecipient(reader)));
-  return { ...recipient, ...reader.inside(BER_TAG.SEQUENCE, () => readContent(reader)) };
+  const recipient = reader.inside(DER_TAG.SET, () => reader.inside(DER_TAG.SEQUENCE, () => readRecipient(reader)));
+  return { ...recipient, ...reader.inside(DER_TAG.SEQUENCE, () => readContent(reader)) };
 }
 
 /**
@@ -101,11 +101,9 @@ function readEnvelopedData(reader: BerReader): RecipientEnvelope {
 export function decodeEnvelope(encoded: Uint8Array): RecipientEnvelope {
   expect(encoded.length <= MAX_ENVELOPE_BYTES, `at most ${MAX_ENVELOPE_BYTES} bytes`);
   const reader = new BerReader(encoded);
-  const envelope = reader.inside(BER_TAG.SEQUENCE, () => {
+  const envelope = reader.inside(DER_TAG.SEQUENCE, () => {
     expectOid(reader, OID.ENVELOPED_DATA, 'EnvelopedData');
-    return reader.inside(BER_TAG.CONTEXT_0_CONSTRUCTED, () =>
-      reader.inside(BER_TAG.SEQUENCE, () => readEnvelopedData(reader)),
-    );
+    return reader.inside(CONTEXT_0.CONSTRUCTED, () => reader.inside(DER_TAG.SEQUENCE, () => readEnvelopedData(reader)));
   });
   expect(reader.isAtEnd(), 'nothing behind the envelope');
   return envelope;

@@ -21,8 +21,6 @@ export interface EnvelopeRecipient {
 
 const CONTEXT_0_CONSTRUCTED = 0xa0;
 const CONTEXT_0_PRIMITIVE = 0x80;
-const SEQUENCE = 0x30;
-const SET = 0x31;
 const INDEFINITE = 0x80;
 const END_OF_CONTENTS = Uint8Array.of(0, 0);
 
@@ -40,7 +38,7 @@ const OID = {
 } as const;
 
 function sequence(...contents: readonly Uint8Array[]): Uint8Array {
-  return encodeDer(SEQUENCE, ...contents);
+  return encodeDer(DER_TAG.SEQUENCE, ...contents);
 }
 
 /** An element without a length, closed by end-of-contents octets (X.690 §8.1.3.6). */
@@ -95,9 +93,9 @@ export function sealEnvelope(recipient: EnvelopeRecipient, plaintext: Uint8Array
   const cipher = createCipheriv('aes-256-cbc', contentKey, iv);
   const ciphertext = concatBytes(cipher.update(plaintext), cipher.final());
   const algorithm = sequence(OID.AES256_CBC, encodeDer(DER_TAG.OCTET_STRING, iv));
-  const recipients = encodeDer(SET, encodeRecipient(recipient, contentKey));
+  const recipients = encodeDer(DER_TAG.SET, encodeRecipient(recipient, contentKey));
   contentKey.fill(0);
-  const encryptedContent = indefinite(SEQUENCE, OID.DATA, algorithm, encodeContent(ciphertext, form));
-  const envelopedData = indefinite(SEQUENCE, CMS_VERSION_2, recipients, encryptedContent);
-  return indefinite(SEQUENCE, OID.ENVELOPED_DATA, indefinite(CONTEXT_0_CONSTRUCTED, envelopedData));
+  const encryptedContent = indefinite(DER_TAG.SEQUENCE, OID.DATA, algorithm, encodeContent(ciphertext, form));
+  const envelopedData = indefinite(DER_TAG.SEQUENCE, CMS_VERSION_2, recipients, encryptedContent);
+  return indefinite(DER_TAG.SEQUENCE, OID.ENVELOPED_DATA, indefinite(CONTEXT_0_CONSTRUCTED, envelopedData));
 }
