@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parseServiceConfig } from '@nitro-enclaves/parent';
-import { DaemonSet, type IDaemonSet } from 'kubernetes-models/apps/v1/DaemonSet';
-import { Deployment, type IDeployment } from 'kubernetes-models/apps/v1/Deployment';
-import { ConfigMap, type IConfigMap } from 'kubernetes-models/v1/ConfigMap';
-import { type IService, Service } from 'kubernetes-models/v1/Service';
-import { type IServiceAccount, ServiceAccount } from 'kubernetes-models/v1/ServiceAccount';
-import ts from 'typescript';
+import type { IDaemonSet } from 'kubernetes-models/apps/v1/DaemonSet';
+import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment';
+import type { IConfigMap } from 'kubernetes-models/v1/ConfigMap';
+import type { IService } from 'kubernetes-models/v1/Service';
+import type { IServiceAccount } from 'kubernetes-models/v1/ServiceAccount';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { expectSchema, unknownFields } from './schema.ts';
 
 type Manifest = IDaemonSet | IDeployment | IConfigMap | IService | IServiceAccount;
 
@@ -24,48 +23,6 @@ function manifestsOf(name: string): Manifest[] {
 const plugin = manifestsOf('device-plugin.yaml');
 const application = manifestsOf('application.yaml');
 const all = [...plugin, ...application];
-
-/** Kubernetes' own schema of each kind (its OpenAPI description). */
-const MODELS = { DaemonSet, Deployment, ConfigMap, Service, ServiceAccount };
-
-function expectSchema(manifest: Manifest): void {
-  new MODELS[manifest.kind](manifest as never).validate();
-}
-
-/** Where each kind's type is, which knows every field there is: the schema lets others pass. */
-const MODULES = {
-  DaemonSet: 'apps/v1/DaemonSet',
-  Deployment: 'apps/v1/Deployment',
-  ConfigMap: 'v1/ConfigMap',
-  Service: 'v1/Service',
-  ServiceAccount: 'v1/ServiceAccount',
-};
-
-/** What the compiler says of the manifests as literals of their types: a field that does not exist is an error there. */
-function unknownFields(manifests: readonly Manifest[]): string[] {
-  const file = fileURLToPath(new URL('literals.ts', import.meta.url));
-  const literals = manifests.map(
-    (manifest) =>
-      `(${JSON.stringify(manifest)}) satisfies import('kubernetes-models/${MODULES[manifest.kind]}').I${manifest.kind};`,
-  );
-  const options = {
-    module: ts.ModuleKind.NodeNext,
-    target: ts.ScriptTarget.ES2022,
-    strict: true,
-    noEmit: true,
-    skipLibCheck: true,
-    types: [],
-  };
-  const host = ts.createCompilerHost(options);
-  const { getSourceFile, fileExists } = host;
-  host.fileExists = (name) => name === file || fileExists(name);
-  host.getSourceFile = (name, ...rest) =>
-    name === file
-      ? ts.createSourceFile(file, `${literals.join('\n')}\nexport {};`, ts.ScriptTarget.ES2022)
-      : getSourceFile(name, ...rest);
-  const program = ts.createProgram([file], options, host);
-  return ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
-}
 
 const deployment = application.find((manifest): manifest is IDeployment => manifest.kind === 'Deployment');
 const config = application.find((manifest): manifest is IConfigMap => manifest.kind === 'ConfigMap');
@@ -91,7 +48,7 @@ describe('the manifests', () => {
     expectSchema(manifest);
   });
 
-  it('have no field that Kubernetes does not know', () => expect(unknownFields(all)).toEqual([]));
+  it('have no field that Kubernetes does not know', () => expect(all.flatMap(unknownFields)).toEqual([]));
 
   it.each([
     ['another type', (container: Record<string, unknown>) => Object.assign(container, { image: 1 })],
@@ -105,8 +62,20 @@ describe('the manifests', () => {
   });
 
   it('would be refused with a field that does not exist', () => {
-    const [found = ''] = unknownFields([changed((container) => Object.assign(container, { hugepages: '1Gi' }))]);
-    expect(found).toContain('hugepages');
+    const withField = changed((container) =>
+      Object.assign(container, { hugepages: '1Gi', env: [{ name: 'A', valeu: '' }] }),
+    );
+    expect(unknownFields(withField)).toEqual([
+      'spec.template.spec.containers[0].env[0].valeu',
+      'spec.template.spec.containers[0].hugepages',
+    ]);
+  });
+
+  it('would be refused in another version, and as a kind that does not exist', () => {
+    for (const other of [{ apiVersion: 'apps/v1beta1' }, { kind: 'Deploiment' }])
+      expect(() => expectSchema({ ...deployment, apiVersion: 'apps/v1', kind: 'Deployment', ...other })).toThrow(
+        'no matches',
+      );
   });
 });
 
