@@ -67,10 +67,14 @@ async function testOrdinary(bin) {
   return (await run(join(bin, 'node'), [VITEST, 'run', ...excluded], { env })).status;
 }
 
-/** A browser, compilers for the programs that tests start, OpenSSL, which they compare with, and what documents' commands use. */
+/**
+ * A browser, compilers for the programs that tests start, OpenSSL, which they compare with, what documents' commands use, and what
+ * packages for dnf are made with.
+ */
 const DEBIAN_PACKAGES = [
   ...['chromium', 'gcc', 'libc6-dev', 'gcc-aarch64-linux-gnu', 'openssl'],
-  ...['awscli', 'buildah', 'curl', 'jq'],
+  ...['awscli', 'buildah', 'curl', 'dnf', 'jq', 'systemd'],
+  ...['createrepo-c', 'rpm'],
 ];
 
 /** Without them tests skip, and say why: no reason to stop. */

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { outputOf } from './output-of.ts';
 
 /** Beside the essential packages: what Node is linked with, and whom npm trusts. */
 const PACKAGES = ['libstdc++6', 'ca-certificates'];
@@ -49,13 +50,6 @@ function whyNoneRuns(): string | undefined {
   });
   for (const made of [folder, `${folder}-images`, `${folder}-run`]) rmSync(made, { recursive: true, force: true });
   return status === 0 ? undefined : `needs containers that buildah can run: ${stderr.trim().slice(-300)}`;
-}
-
-function outputOf(command: string, args: readonly string[], options: { input?: string; cwd?: string } = {}): string {
-  const { status, stdout, stderr } = spawnSync(command, args, { ...options, encoding: 'utf8', maxBuffer: 64 << 20 });
-  if (status !== 0)
-    throw new Error(`${command} ${args[0]}: expected status 0, found ${status}\n${stderr.slice(-2000)}`);
-  return stdout;
 }
 
 const linesOf = (text: string): string[] => text.split('\n').filter(Boolean);

@@ -1,17 +1,15 @@
 // The steps for EC2, of every example and of the guide: run as they are written, on a stand-in for an instance.
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { customTrustAnchor, verifyAttestationDocument } from '@nitro-enclaves/attestation';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
 import type { CodeBlock } from '../readme/code-blocks.ts';
 import { codeBlocks } from '../readme/code-blocks.ts';
 import { Containers, whyNoContainers } from './containers.ts';
 import type { SessionOptions } from './instance.ts';
 import { Instance, whyNoInstance } from './instance.ts';
 import { PackedRegistry } from './registry.ts';
-import { fileOfDocuments } from './tree-copy.ts';
 
 const MINUTE = 60_000;
 /** A session is stopped before. */
@@ -20,6 +18,9 @@ const SESSION_MS = 16 * MINUTE;
 /** A public certificate authority, which answers to a request. */
 const AUTHORITY = `openssl req -x509 -newkey rsa:2048 -noenc -keyout $INSTANCE/authority.key -out $INSTANCE/authority.pem -subj /CN=authority
 openssl x509 -req -in request.pem -copy_extensions copy -days 30 -CA $INSTANCE/authority.pem -CAkey $INSTANCE/authority.key -out chain.pem`;
+
+/** What documents begin with that are not about preparing an instance. */
+const INSTALL = 'sudo dnf install -y aws-nitro-enclaves-cli aws-nitro-enclaves-cli-devel';
 
 /** An image of a container, for documents that are about no application. */
 const APP = 'docker build -f examples/hello/Dockerfile -t app .';
@@ -82,6 +83,7 @@ describe.skipIf(impossible !== undefined)(
       if (withoutContainers === undefined)
         containers = new Containers(mkdtempSync(join(tmpdir(), 'containers-')), registry.configuration);
       await runCode('node tools/with-pnpm.mjs build');
+      await prepare();
     }, SESSION_MS);
     afterAll(async () => {
       containers?.close();
@@ -95,11 +97,22 @@ describe.skipIf(impossible !== undefined)(
       return output;
     }
 
-    /** Runs the steps of a document. */
-    const run = (document: string, options?: SessionOptions) => runBlocks(steps(document), options);
-
     /** Runs commands of the test itself. */
     const runCode = (code: string) => runBlocks([{ place: 'the test', language: 'sh', marks: [], code }]);
+
+    /** Makes it a new instance, with nitro-cli's packages. */
+    async function prepare(): Promise<void> {
+      instance.reset();
+      await runCode(INSTALL);
+    }
+
+    /** Runs the steps of a document: on a new instance, which has nitro-cli only if that is none of the steps. */
+    async function run(document: string, options?: SessionOptions): Promise<string> {
+      const blocks = steps(document);
+      if (blocks.some(({ code }) => code.includes('dnf install'))) instance.reset();
+      else await prepare();
+      return await runBlocks(blocks, options);
+    }
 
     it(
       'of hello lead to an enclave that tells what it is',
@@ -109,10 +122,18 @@ describe.skipIf(impossible !== undefined)(
         expect(output).toContain(`PCR0 ${'0'.repeat(96)}\n`);
         const measured = Array.from(output.matchAll(/^PCR0 ([0-9a-f]{96})$/gm), ([, pcr]) => pcr);
         expect(measured.at(-1)).toBe(measured[withoutContainers === undefined ? 1 : 0]);
-        expect(parse(instance.read('/etc/nitro_enclaves/allocator.yaml'))).toEqual({ memory_mib: 1024, cpu_count: 2 });
+        expectAllocation();
+        expect(instance.read('/etc/group')).toMatch(/^ne:x:\d+:ec2-user$/m);
       },
       SESSION_MS,
     );
+
+    /** The allocator's service was enabled and started, and found what the steps wrote. */
+    function expectAllocation(): void {
+      expect(instance.allocation).toEqual({ memory_mib: 1024, cpu_count: 2 });
+      const wanted = '/etc/systemd/system/multi-user.target.wants/nitro-enclaves-allocator.service';
+      expect(readlinkSync(instance.pathOf(wanted))).toBe('/usr/lib/systemd/system/nitro-enclaves-allocator.service');
+    }
 
     /** The requests that KMS has answered for enclaves, since the session began. */
     function attested(from: number): string[] {
@@ -201,6 +222,8 @@ describe.skipIf(impossible !== undefined)(
         const before = { docker: APP };
         const output = await run('docs/laptop-to-ec2.md', { before });
         expect(output).toContain('added ');
+        expectAllocation();
+        expect(instance.read('/etc/group')).toMatch(/^ne:x:\d+:ec2-user$/m);
         if (withoutContainers === undefined) expect(output).toContain('"State": "RUNNING"');
       },
       SESSION_MS,
@@ -209,7 +232,7 @@ describe.skipIf(impossible !== undefined)(
     it(
       'of the package eif lead to an image',
       async () => {
-        const blobs = join(instance.folder, 'usr/share/nitro_enclaves/blobs');
+        const blobs = instance.pathOf('/usr/share/nitro_enclaves/blobs');
         const files = `node examples/make-root.mjs hello root; cp ${blobs}/nsm.ko .; cp ${blobs}/*Image bzImage`;
         const before = { docker: APP, ec2: files };
         expect(await run('packages/eif/README.md', { before })).toMatch(/^PCR0 [0-9a-f]{96}$/m);
@@ -221,8 +244,9 @@ describe.skipIf(impossible !== undefined)(
       'of the package parent lead to a proxy that takes its file',
       async () => {
         const [yaml] = codeBlocks('packages/parent/README.md').filter(({ language }) => language === 'yaml');
+        await prepare();
         instance.write('/etc/nitro_enclaves/proxy.yaml', yaml?.code ?? '');
-        await run('packages/parent/README.md');
+        await runBlocks(steps('packages/parent/README.md'));
       },
       SESSION_MS,
     );
@@ -234,11 +258,6 @@ describe.skipIf(impossible !== undefined)(
       },
       SESSION_MS,
     );
-
-    it('need an instance for nothing but what is known', () => {
-      const known = readFileSync(fileOfDocuments('stand-ins/of-the-instance.txt'), 'utf8').trim().split('\n');
-      expect([...new Set(instance.commandsOfTheInstance())].sort()).toEqual(known.sort());
-    });
 
     it.each(
       codeBlocks('README.md')
@@ -298,8 +317,13 @@ describe.skipIf(impossible !== undefined)(
       ['a parameter of AWS missing', 'aws iam create-role --role-name enclave-parent'],
       ['a member that AWS has not', 'aws ec2 run-instances --image-id ami-1 --enclave-options On=true'],
       ['an option that nitro-cli has not', 'nitro-cli run-enclave --eif app.eif --memory 512 --cpu-count 2'],
-      ['a package that nobody knows', 'sudo dnf install -y aws-nitro-enclaves'],
-      ['a service that nobody knows', 'sudo systemctl enable --now nitro-enclaves'],
+      ['a package that Amazon Linux has not', 'sudo dnf install -y aws-nitro-enclaves'],
+      ['a group that no package makes', 'sudo usermod -aG enclaves $USER'],
+      ['a service that no package has', 'sudo systemctl enable --now nitro-enclaves'],
+      [
+        'a size that the allocator does not read',
+        'echo memory: 1024 > /etc/nitro_enclaves/allocator.yaml; sudo systemctl enable --now nitro-enclaves-allocator',
+      ],
       ['a base image that is not there', "docker build -t x - <<< 'FROM node:absent'"],
       ['a configuration that is not there', 'nitro-enclaves proxy --config absent.yaml'],
     ])(

@@ -1,6 +1,6 @@
 // A stand-in for an EC2 instance on which the documents' commands run as they are written: the parent is an emulator's, the
 // AWS CLI is the genuine one, KMS is emulated, nitro-cli's command lines are checked and done by the emulator, docker is
-// buildah. What is left, only an instance can do: stand-ins/of-the-instance.txt lists it.
+// buildah; dnf, usermod and systemctl are the genuine ones, with the instance's own root folder.
 import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,37 +15,47 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import type { Emulator } from '@nitro-enclaves/emulator';
 import { startControlServer, startEmulator } from '@nitro-enclaves/emulator';
-import { elf, kernel } from '../../packages/eif/test/build/workplace.ts';
+import { parse } from 'yaml';
 import { probeIsolation } from '../../packages/emulator/src/hypervisor/isolation.ts';
 import { ROOT } from '../../tools/run.mjs';
 import type { CodeBlock } from '../readme/code-blocks.ts';
+import { buildPackages } from './packages.ts';
 import { copyTree, fileOfDocuments } from './tree-copy.ts';
 
 const STAND_INS = fileOfDocuments('stand-ins');
 const AWS_CLI = '/usr/bin/aws';
+const PROGRAMS = [
+  AWS_CLI,
+  ...['jq', 'openssl', 'curl', 'dnf', 'rpmbuild', 'createrepo_c', 'systemctl'].map((name) => `/usr/bin/${name}`),
+  '/usr/sbin/usermod',
+];
 const SESSION_MS = 900_000;
 const ACCOUNT = '111122223333';
 const REGION = 'eu-west-1';
 
-/** Folders of the system that the documents name, which are the instance's own here. */
+/** Folders of the system that the documents name, which are in the instance's own root here. */
 const SYSTEM_FOLDERS = ['/etc/nitro_enclaves', '/usr/share/nitro_enclaves', '/var/lib/signer'];
 
-/** nitro-cli's allocator.yaml, as its package installs it. */
-const ALLOCATOR = '---\nmemory_mib: 512\ncpu_count: 2\n';
+/** What the genuine dnf reads in the root that it installs into; `repository` is a folder. */
+const dnfConfiguration = (repository: string): Record<string, string> => ({
+  '/etc/dnf/dnf.conf': '[main]\ngpgcheck=0\n',
+  '/etc/yum.repos.d/amazonlinux.repo': `[amazonlinux]\nname=Amazon Linux 2023\nbaseurl=file://${repository}\n`,
+});
 
-/** An entry of the allow-list that nitro-cli's package installs for its proxy. */
-const PROXY_ALLOWLIST = `allowlist:\n- {address: kms.${REGION}.amazonaws.com, port: 443}\n`;
+const ACCOUNTS = {
+  '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nec2-user:x:1000:1000::/home/ec2-user:/bin/sh\n',
+  '/etc/group': 'root:x:0:\nec2-user:x:1000:\n',
+};
 
 /** Why no instance can be stood in for on this machine; `undefined` when one can. */
 export async function whyNoInstance(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'needs root';
   if (!(await probeIsolation()).namespaces) return 'needs user namespaces, which this kernel does not allow';
   if (spawnSync('unshare', ['--mount', 'true']).status !== 0) return 'needs mount namespaces';
-  const programs = [AWS_CLI, '/usr/bin/jq', '/usr/bin/openssl', '/usr/bin/curl'];
-  const missing = programs.filter((program) => !existsSync(program));
+  const missing = PROGRAMS.filter((program) => !existsSync(program));
   return missing.length === 0 ? undefined : `needs ${missing.join(', ')}`;
 }
 
@@ -65,22 +75,6 @@ export interface SessionOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The blobs of nitro-cli: the emulator boots no kernel, but images are made of one. */
-function writeBlobs(folder: string): void {
-  const cpu = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, cpu === 'aarch64' ? 'Image' : 'bzImage'), kernel(cpu));
-  for (const name of ['init', 'nsm.ko']) writeFileSync(join(folder, name), elf(cpu));
-  writeFileSync(join(folder, 'cmdline'), 'reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on\n');
-}
-
-function writeSystemFolders(folder: string): void {
-  for (const path of SYSTEM_FOLDERS) mkdirSync(join(folder, path), { recursive: true });
-  writeBlobs(join(folder, '/usr/share/nitro_enclaves/blobs'));
-  writeFileSync(join(folder, '/etc/nitro_enclaves/allocator.yaml'), ALLOCATOR);
-  writeFileSync(join(folder, '/etc/nitro_enclaves/vsock-proxy.yaml'), PROXY_ALLOWLIST);
-}
-
 /** Ends a process and everything that it has left in the background. */
 function endGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
@@ -97,6 +91,7 @@ export class Instance implements AsyncDisposable {
   readonly folder: string;
   /** A copy of the tree: where sessions start. */
   readonly tree: string;
+  readonly #repository: string;
   readonly #close: () => Promise<void>;
   readonly #audit: Record<string, unknown>[];
 
@@ -109,6 +104,7 @@ export class Instance implements AsyncDisposable {
     this.emulator = parts.emulator;
     this.folder = parts.folder;
     this.tree = join(parts.folder, 'tree');
+    this.#repository = buildPackages(join(parts.folder, 'packages'));
     this.#audit = parts.audit;
     this.#close = parts.close;
   }
@@ -129,7 +125,6 @@ export class Instance implements AsyncDisposable {
       },
     });
     const control = await startControlServer(emulator);
-    writeSystemFolders(folder);
     const instance = new Instance({
       emulator,
       folder,
@@ -140,6 +135,7 @@ export class Instance implements AsyncDisposable {
         rmSync(folder, { recursive: true, force: true });
       },
     });
+    instance.reset();
     instance.#writeCertificates();
     copyTree(instance.tree);
     return instance;
@@ -159,15 +155,30 @@ export class Instance implements AsyncDisposable {
     return this.#audit;
   }
 
-  /** The commands that were taken although only an instance can run them. */
-  commandsOfTheInstance(): string[] {
-    const log = join(this.folder, 'of-the-instance.log');
-    return existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
+  /** What the allocator's service was told to set aside, once it was started. */
+  get allocation(): { readonly memory_mib: number; readonly cpu_count: number } | undefined {
+    const noted = '/run/nitro_enclaves.yaml';
+    return existsSync(this.pathOf(noted)) ? parse(this.read(noted)) : undefined;
+  }
+
+  /** Makes it an instance that has just been started: with an account, and none of nitro-cli's packages. */
+  reset(): void {
+    rmSync(this.pathOf('/'), { recursive: true, force: true });
+    for (const path of ['/run', '/var/lib/signer']) mkdirSync(this.pathOf(path), { recursive: true });
+    for (const [path, content] of Object.entries({ ...ACCOUNTS, ...dnfConfiguration(this.#repository) })) {
+      mkdirSync(dirname(this.pathOf(path)), { recursive: true });
+      this.write(path, content);
+    }
+  }
+
+  /** Where a file is: one that documents have, by its path from the root, or one of the instance's own folder. */
+  pathOf(path: string): string {
+    return join(this.folder, path.startsWith('/') ? 'root' : '', path);
   }
 
   /** Puts a file where the documents have it. */
   write(path: string, content: string): void {
-    writeFileSync(join(this.folder, path), this.#localized(content));
+    writeFileSync(this.pathOf(path), this.#localized(content));
   }
 
   /** A file of the instance, by the path that the documents have for it. */
@@ -177,7 +188,7 @@ export class Instance implements AsyncDisposable {
 
   /** The bytes of such a file. */
   readBytes(path: string): Buffer {
-    return readFileSync(join(this.folder, path));
+    return readFileSync(this.pathOf(path));
   }
 
   /** Runs blocks one after the other in one shell, from the root of the tree; ends their processes and enclaves. */
@@ -225,7 +236,7 @@ export class Instance implements AsyncDisposable {
   }
 
   #localized(code: string): string {
-    return SYSTEM_FOLDERS.reduce((text, path) => text.replaceAll(path, join(this.folder, path)), code);
+    return SYSTEM_FOLDERS.reduce((text, path) => text.replaceAll(path, this.pathOf(path)), code);
   }
 
   #environment(): NodeJS.ProcessEnv {
@@ -233,7 +244,7 @@ export class Instance implements AsyncDisposable {
     const authorities = join(this.folder, 'authorities.pem');
     return {
       ...process.env,
-      PATH: [STAND_INS, join(this.folder, 'global', 'bin'), process.env['PATH']].join(delimiter),
+      PATH: [STAND_INS, this.pathOf('global/bin'), process.env['PATH'], this.pathOf('/usr/bin')].join(delimiter),
       USER: 'ec2-user',
       TMPDIR: tmpdir(),
       npm_config_globalconfig: join(this.folder, 'npmrc'),
@@ -241,6 +252,7 @@ export class Instance implements AsyncDisposable {
       NODE: process.execPath,
       TREE: this.tree,
       INSTANCE: this.folder,
+      INSTANCE_ROOT: this.pathOf('/'),
       STAND_INS,
       NITRO_ENCLAVES_EMULATOR_FOLDER: this.emulator.folder,
       AWS_CLI,
