@@ -7,7 +7,7 @@ import { readAuthorization, verifySignature } from './sigv4.ts';
 const UTF8 = new TextEncoder();
 
 function checkSessionToken({ credentials }: Caller, { headers }: WireRequest): void {
-  const given = headers.find(([name]) => name.toLowerCase() === 'x-amz-security-token')?.[1] ?? '';
+  const given = headers.find(([name]) => name === 'x-amz-security-token')?.[1] ?? '';
   if (constantTimeEqual(UTF8.encode(given), UTF8.encode(credentials.sessionToken ?? ''))) return;
   throw new KmsServiceError('UnrecognizedClientException', 'The security token included in the request is invalid.');
 }

@@ -49,7 +49,7 @@ export interface WireAnswer {
 const TARGET_PREFIX = 'TrentService.';
 
 function headerOf({ headers }: WireRequest, name: string): string | undefined {
-  return headers.find(([own]) => own.toLowerCase() === name)?.[1];
+  return headers.find(([own]) => own === name)?.[1];
 }
 
 /** Name of the operation that a request asks for; empty when it names none of KMS. */

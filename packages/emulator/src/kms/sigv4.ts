@@ -6,7 +6,7 @@ export interface WireRequest {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
-  /** In their order, names as sent. */
+  /** In their order, names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array;
 }
@@ -53,9 +53,7 @@ function refuse(message: string): never {
 
 /** All values of one header, as the canonical request joins them: trimmed, runs of spaces made one, commas between. */
 function headerValue({ headers }: WireRequest, name: string): string | undefined {
-  const values = headers
-    .filter(([own]) => own.toLowerCase() === name)
-    .map(([, value]) => value.trim().replace(/ +/g, ' '));
+  const values = headers.filter(([own]) => own === name).map(([, value]) => value.trim().replace(/ +/g, ' '));
   return values.length === 0 ? undefined : values.join(',');
 }
 
@@ -178,9 +176,8 @@ function checkSignedHeaders(request: WireRequest, { signedHeaders }: SigV4Author
   if (!signedHeaders.includes('host'))
     refuse("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.");
   for (const [name] of request.headers) {
-    const lower = name.toLowerCase();
-    if (lower.startsWith('x-amz-') && !signedHeaders.includes(lower)) {
-      refuse(`'${lower}' must be a 'SignedHeader' in the AWS Authorization.`);
+    if (name.startsWith('x-amz-') && !signedHeaders.includes(name)) {
+      refuse(`'${name}' must be a 'SignedHeader' in the AWS Authorization.`);
     }
   }
 }

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { request } from 'node:https';
 import { connect as connectTcp } from 'node:net';
+import { Writable } from 'node:stream';
 import { connect } from 'node:tls';
 import {
   CreateKeyCommand,
@@ -44,6 +46,23 @@ describe('an emulated KMS', () => {
     expect([first.host, second.host]).toEqual(['127.0.0.1', '127.0.0.1']);
     expect(first.port).not.toBe(second.port);
     expect(first.endpoint).toBe(`https://localhost:${first.port}`);
+  });
+
+  it('ends the connection of a body that is too large, however much of it follows', async () => {
+    await using kms = await start();
+    const { host, port, ca } = kms;
+    const call = request({ host, port, ca, servername: 'localhost', method: 'POST', agent: false });
+    const closed = new Promise((resolve) => call.once('close', resolve));
+    call.on('error', () => {
+      // The rest of the body finds nobody.
+    });
+    const body = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)) });
+    const sending = body.pipeTo(Writable.toWeb(call)).catch(() => undefined);
+    const [response] = await once(call, 'response');
+    expect(response.statusCode).toBe(413);
+    response.resume();
+    await Promise.all([closed, sending]);
+    await clientOf(kms).send(new ListKeysCommand());
   });
 
   it.each(['localhost', 'kms.us-east-1.amazonaws.com', 'kms-fips.us-east-1.amazonaws.com', 'kms.internal'])(

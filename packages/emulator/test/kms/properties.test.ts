@@ -195,7 +195,7 @@ describe('requests', () => {
 });
 
 describe('signatures of requests', () => {
-  const NAMES = ['Authorization', 'Host', 'X-Amz-Date', 'X-Amz-Target', 'Date', 'X-Amz-Content-Sha256'];
+  const NAMES = ['authorization', 'host', 'x-amz-date', 'x-amz-target', 'date', 'x-amz-content-sha256'];
   const headers = fc.array(fc.tuple(fc.constantFrom(...NAMES), fc.string()), { maxLength: 8 });
   const requests = fc.record({
     method: fc.constantFrom('POST', 'GET'),
@@ -226,8 +226,8 @@ describe('signatures of requests', () => {
     });
     fc.assert(
       fc.property(requests, parameters, (request, authorization) => {
-        const others = request.headers.filter(([name]) => name !== 'Authorization');
-        expect(check({ ...request, headers: [...others, ['Authorization', authorization]] })).toMatch(FAILURES);
+        const others = request.headers.filter(([name]) => name !== 'authorization');
+        expect(check({ ...request, headers: [...others, ['authorization', authorization]] })).toMatch(FAILURES);
       }),
     );
   });

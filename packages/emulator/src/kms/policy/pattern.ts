@@ -73,6 +73,7 @@ function isStar(token: Token | undefined): boolean {
 
 /** Whether the whole text matches. Goes back to the last `*` only, so that no pattern takes more than length times length. */
 export function matchesPattern({ tokens }: Pattern, text: string): boolean {
+  if (tokens.length === 1 && isStar(tokens[0])) return true;
   const characters = [...text];
   let token = 0;
   let position = 0;
