@@ -1,7 +1,7 @@
 // The whole test run: types and build, the project's own rules, every test on the running Node, and the ordinary tests
 // on the other lines of Node. With arguments (`npm test -- packages/core`) only those tests, on the running Node.
 // Ends with one line of counts over everything, whatever failed.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { closingLine, recordCounts, sumCounts } from './counts.mjs';
@@ -73,8 +73,10 @@ async function testOrdinary(bin) {
  */
 const DEBIAN_PACKAGES = [
   ...['chromium', 'gcc', 'libc6-dev', 'gcc-aarch64-linux-gnu', 'openssl'],
-  ...['awscli', 'buildah', 'curl', 'dnf', 'jq', 'systemd'],
+  ...['awscli', 'buildah', 'curl', 'dnf', 'docker-registry', 'jq', 'systemd'],
   ...['createrepo-c', 'rpm'],
+  // It cannot stand beside the package of Kubernetes itself, which does as well.
+  ...(existsSync('/usr/bin/kubectl') ? [] : ['kubernetes-client']),
 ];
 
 /** Without them tests skip, and say why: no reason to stop. */
