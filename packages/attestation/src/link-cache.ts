@@ -12,8 +12,8 @@ export interface VerifiedLink {
  * Where to look: the link above, and the end of the signature, which is as good as random. A certificate that was moved
  * below another issuer has another name; whether all bytes are the same is looked at afterwards.
  */
-function nameOf(encoded: Uint8Array, issuerId: number): string {
-  return `${issuerId} ${encoded.subarray(-4)}`;
+function nameOf(encoded: Uint8Array, issuerId: number): number {
+  return encoded.subarray(-4).reduce((name, byte) => name * 256 + byte, issuerId);
 }
 
 /**
@@ -24,7 +24,7 @@ function nameOf(encoded: Uint8Array, issuerId: number): string {
  * used entry goes first.
  */
 export class LinkCache {
-  readonly #links = new Map<string, VerifiedLink>();
+  readonly #links = new Map<number, VerifiedLink>();
   readonly #capacity: number;
   #nextId = 1;
 
@@ -59,7 +59,7 @@ export class LinkCache {
     if (this.#capacity === 0) return link;
     this.#nextId += 1;
     this.#links.set(nameOf(encoded, issuerId), link);
-    const [oldest = ''] = this.#links.keys();
+    const [oldest = 0] = this.#links.keys();
     if (this.#links.size > this.#capacity) this.#links.delete(oldest);
     return link;
   }

@@ -10,5 +10,5 @@ import type { UnverifiedAttestationDocument } from './verified-document.ts';
  */
 export function parseAttestationDocument(bytes: Uint8Array): UnverifiedAttestationDocument {
   const { payload } = openEnvelope(bytes, new StrictChecklist());
-  return Object.freeze({ ...readDocument(payload), trust: 'none' });
+  return Object.freeze({ trust: 'none', ...readDocument(payload) });
 }
