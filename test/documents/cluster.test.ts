@@ -147,12 +147,12 @@ describe.skipIf(reason !== undefined)(
       [
         'a field of another type',
         "sed 's/replicas: 2/replicas: two/' application.yaml | kubectl create -f -",
-        '/replicas',
+        'The Deployment "enclave-application" is invalid: spec.replicas: ',
       ],
       [
         'a required field missing',
         "sed 's/api, port: 443/api/' application.yaml | kubectl create -f -",
-        'services is invalid',
+        'The Service "enclave-application" is invalid: spec.ports[0]: ',
       ],
       [
         'a namespace that is not there',

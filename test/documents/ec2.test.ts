@@ -81,6 +81,48 @@ function steps(document: string): CodeBlock[] {
   );
 }
 
+/** What documents could have wrong, and what is said of it. */
+const REFUSED = (
+  [
+    ['an option that AWS has not', 'aws ec2 run-instances --image-id ami-1 --enclaves Enabled=true', /--enclaves/],
+    ['a value of another type', 'aws ec2 run-instances --image-id ami-1 --max-count many', /many/],
+    ['a parameter of AWS missing', 'aws iam create-role --role-name enclave-parent', /--assume-role-policy-document/],
+    ['a member that AWS has not', 'aws ec2 run-instances --image-id ami-1 --enclave-options On=true', /"On"/],
+    ['an option that nitro-cli has not', 'nitro-cli run-enclave --eif a.eif --memory 512 --cpu-count 2', /found --eif/],
+    [
+      'a package that Amazon Linux has not',
+      'sudo dnf install -y aws-nitro-enclaves',
+      /find a match: aws-nitro-enclaves$/m,
+    ],
+    ['a group that no package makes', 'sudo usermod -aG enclaves $USER', /group 'enclaves' does not exist/],
+    ['an account that is not there', 'sudo usermod -aG ne ubuntu', /user 'ubuntu' does not exist/],
+    [
+      'a service that no package has',
+      'sudo systemctl enable --now nitro-enclaves',
+      /nitro-enclaves.service does not exist/,
+    ],
+    [
+      'a size that the allocator does not read',
+      'echo memory: 1024 > /etc/nitro_enclaves/allocator.yaml; sudo systemctl enable --now nitro-enclaves-allocator',
+      /expected memory_mib and cpu_count, found memory$/m,
+    ],
+    [
+      'a size that is none',
+      'echo memory_mib: 1G > /etc/nitro_enclaves/allocator.yaml; sudo systemctl enable --now nitro-enclaves-allocator',
+      /memory_mib: expected a number above 0, found 1G$/m,
+    ],
+    ['a base image that is not there', "docker build -t x - <<< 'FROM node:absent'", /node:absent/],
+    ['an image that is not there', 'docker push 111122223333.dkr.ecr.eu-west-1.amazonaws.com/absent:1.0', /not known/],
+    [
+      'a registry that is not there',
+      "mkdir bare; echo 'FROM scratch' > bare/Dockerfile; docker build -t x.example/x:1 bare; docker push x.example/x:1",
+      /No such host/,
+    ],
+    ['a manifest that is not there', 'kubectl apply -f examples/kubernetes/absent.yaml', /absent.yaml" does not exist/],
+    ['a configuration that is not there', 'nitro-enclaves proxy --config absent.yaml', /absent.yaml/],
+  ] satisfies [what: string, code: string, message: RegExp][]
+).filter(([, code]) => Object.entries(without).every(([mark, why]) => why === undefined || !code.includes(`${mark} `)));
+
 describe.skipIf(impossible !== undefined)(`the commands of the documents${reason === '' ? '' : ` [${reason}]`}`, () => {
   let instance: Instance;
   let registry: PackedRegistry;
@@ -378,29 +420,13 @@ describe.skipIf(impossible !== undefined)(`the commands of the documents${reason
     SESSION_MS,
   );
 
-  it.each([
-    ['an option that AWS has not', 'aws ec2 run-instances --image-id ami-1 --enclaves Enabled=true'],
-    ['a value of another type', 'aws ec2 run-instances --image-id ami-1 --max-count many'],
-    ['a parameter of AWS missing', 'aws iam create-role --role-name enclave-parent'],
-    ['a member that AWS has not', 'aws ec2 run-instances --image-id ami-1 --enclave-options On=true'],
-    ['an option that nitro-cli has not', 'nitro-cli run-enclave --eif app.eif --memory 512 --cpu-count 2'],
-    ['a package that Amazon Linux has not', 'sudo dnf install -y aws-nitro-enclaves'],
-    ['a group that no package makes', 'sudo usermod -aG enclaves $USER'],
-    ['a service that no package has', 'sudo systemctl enable --now nitro-enclaves'],
-    [
-      'a size that the allocator does not read',
-      'echo memory: 1024 > /etc/nitro_enclaves/allocator.yaml; sudo systemctl enable --now nitro-enclaves-allocator',
-    ],
-    ['a base image that is not there', "docker build -t x - <<< 'FROM node:absent'"],
-    ['an image that is not there', 'docker push 111122223333.dkr.ecr.eu-west-1.amazonaws.com/absent:1.0'],
-    ['a registry that is not there', "docker build -t x.example/x:1 - <<< 'FROM scratch'; docker push x.example/x:1"],
-    ['a manifest that is not there', 'kubectl apply -f examples/kubernetes/absent.yaml'],
-    ['a configuration that is not there', 'nitro-enclaves proxy --config absent.yaml'],
-  ])(
+  it.each(REFUSED)(
     'would fail with %s',
-    async (_what, code) => {
+    async (_what, code, message) => {
       const session = [{ place: 'the test', language: 'sh', marks: [], code: `${code}\n` }];
-      expect((await instance.run(session, { env: environment() })).status).not.toBe(0);
+      const { status, output } = await instance.run(session, { env: environment() });
+      expect(output).toMatch(message);
+      expect(status).not.toBe(0);
     },
     2 * MINUTE,
   );

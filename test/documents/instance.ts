@@ -46,7 +46,7 @@ const dnfConfiguration = (repository: string): Record<string, string> => ({
 });
 
 const ACCOUNTS = {
-  '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nec2-user:x:1000:1000::/home/ec2-user:/bin/sh\n',
+  '/etc/passwd': 'root:x:0:0::/root:/bin/sh\nec2-user:x:1000:1000::/:/bin/sh\n',
   '/etc/group': 'root:x:0:\nec2-user:x:1000:\n',
 };
 

@@ -29,10 +29,21 @@ function modelOf({ apiVersion, kind }: Manifest): (typeof MODELS)[Kind] {
   return model;
 }
 
-/** Throws, with the fields and what is wrong with them, unless the manifest holds to the schema of its kind. */
-export function expectSchema(manifest: Manifest): void {
+/** What is wrong at a place of an object. */
+export interface SchemaError {
+  readonly instancePath: string;
+  readonly message: string;
+}
+
+/** What the schema of its kind does not take of a manifest. */
+export function schemaErrors(manifest: Manifest): SchemaError[] {
   const Model: new (data: never) => { validate(): void } = modelOf(manifest);
-  new Model(manifest as never).validate();
+  try {
+    new Model(manifest as never).validate();
+    return [];
+  } catch (error) {
+    return (error as { errors: SchemaError[] }).errors;
+  }
 }
 
 /** The compiler's type of each kind, which knows every field there is. */

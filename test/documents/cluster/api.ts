@@ -136,10 +136,10 @@ export class Api {
     }
     const { code, body } = await this.#answer(request, url).catch((error) => {
       const known = error instanceof StatusError ? error : new StatusError(500, 'InternalError', String(error?.stack));
-      const { code, reason, message } = known;
+      const { code, reason, message, details } = known;
       return {
         code,
-        body: { kind: 'Status', apiVersion: 'v1', status: 'Failure', metadata: {}, message, reason, code },
+        body: { kind: 'Status', apiVersion: 'v1', status: 'Failure', metadata: {}, message, reason, details, code },
       };
     });
     response.writeHead(code, { 'content-type': JSON_TYPE }).end(JSON.stringify(body));

@@ -1,7 +1,7 @@
 // The objects of a cluster, and what its API says when one is not there, is there already, or is none.
 import { randomUUID } from 'node:crypto';
-import type { Manifest } from '../../../examples/kubernetes/test/schema.ts';
-import { expectSchema, unknownFields } from '../../../examples/kubernetes/test/schema.ts';
+import type { Manifest, SchemaError } from '../../../examples/kubernetes/test/schema.ts';
+import { schemaErrors, unknownFields } from '../../../examples/kubernetes/test/schema.ts';
 
 /** What every object of the API has. */
 export interface ClusterObject extends Manifest {
@@ -54,12 +54,27 @@ const NAMESPACES: readonly string[] = ['default', 'kube-system'];
 export class StatusError extends Error {
   readonly code: number;
   readonly reason: string;
+  readonly details: object;
 
-  constructor(code: number, reason: string, message: string) {
+  constructor(code: number, reason: string, message: string, details: object = {}) {
     super(message);
     this.code = code;
     this.reason = reason;
+    this.details = details;
   }
+}
+
+/** What the schema does not take of an object. */
+function invalid({ kind, group }: Resource, name: string, errors: readonly SchemaError[]): StatusError {
+  const causes = errors.map(({ instancePath, message }) => {
+    const field = instancePath
+      .slice(1)
+      .replaceAll('/', '.')
+      .replaceAll(/\.(\d+)/g, '[$1]');
+    return { reason: 'FieldValueInvalid', field, message };
+  });
+  const what = causes.map(({ field, message }) => `${field}: ${message}`).join(', ');
+  return new StatusError(422, 'Invalid', `${kind} "${name}" is invalid: ${what}`, { name, group, kind, causes });
 }
 
 const titleOf = ({ group, name }: Resource): string => (group === '' ? name : `${name}.${group}`);
@@ -89,12 +104,10 @@ export class Store {
       throw new StatusError(400, 'BadRequest', `expected ${of.kind} of ${apiVersion}`);
     const unknown = unknownFields(object).map((field) => `unknown field "${field}"`);
     if (unknown.length > 0) throw new StatusError(400, 'BadRequest', `strict decoding error: ${unknown.join(', ')}`);
-    try {
-      expectSchema(object);
-    } catch (error) {
-      throw new StatusError(422, 'Invalid', `${titleOf(of)} is invalid: ${error}`);
-    }
-    if (!object.metadata?.name) throw new StatusError(422, 'Invalid', `${titleOf(of)}: metadata.name: Required value`);
+    const name = object.metadata?.name ?? '';
+    const errors = schemaErrors(object);
+    if (name === '') errors.push({ instancePath: '/metadata/name', message: 'Required value' });
+    if (errors.length > 0) throw invalid(of, name, errors);
     if (of.namespaced && (object.metadata.namespace ?? namespace) !== namespace)
       throw new StatusError(
         400,
