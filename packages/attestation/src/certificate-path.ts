@@ -61,7 +61,7 @@ function checkSignatureAlgorithm({ signatureAlgorithm: { algorithm, encoded } }:
 /** Whether the point is on the curve is left to the cryptography that makes a key of it. */
 function checkPublicKey({ publicKeyAlgorithm: { algorithm, encoded }, publicKey }: Certificate, path: string): void {
   if (encodeHex(encoded) !== P384_KEY_ALGORITHM) {
-    refuse('PATH_KEY_ALGORITHM', path, 'a key on secp384r1', algorithm);
+    refuse('PATH_KEY_ALGORITHM', path, 'a P-384 key', algorithm);
   }
   if (!isUncompressedPoint(publicKey)) refuse('PATH_KEY_POINT', path, 'an uncompressed point');
 }
@@ -100,7 +100,7 @@ export interface PathLink {
   /** Where it stands in the document, for errors. */
   readonly path: string;
   /** The one above; `undefined` for the root. */
-  readonly issuer: PathCertificate | undefined;
+  readonly issuer: PathLink | undefined;
   /** Authorities that follow below it; -1 for the leaf. */
   readonly authoritiesBelow: number;
   /** Its name in the cache of verified links; `undefined` when its signature is still to be verified. */
@@ -110,10 +110,10 @@ export interface PathLink {
 /** RFC 5280 §6.1.3 (a)(4), names as bytes; key identifiers where both sides have one (leaves and some authorities have none). */
 function checkIssuer({ own, issuer, path }: PathLink): void {
   if (issuer === undefined) return;
-  if (!constantTimeEqual(own.certificate.issuer, issuer.certificate.subject)) {
+  if (!constantTimeEqual(own.certificate.issuer, issuer.own.certificate.subject)) {
     refuse('PATH_ISSUER', path, 'the subject of the certificate above as issuer');
   }
-  const expected = issuer.subjectKeyIdentifier;
+  const expected = issuer.own.subjectKeyIdentifier;
   const found = own.authorityKeyIdentifier;
   if (expected && found && !constantTimeEqual(expected, found)) {
     refuse('PATH_KEY_IDENTIFIER', path, 'the key identifier of the certificate above');

@@ -37,11 +37,20 @@ export interface CompiledImage {
 /** The freshness rule of one verification: a nonce, or a window of time. */
 export type CompiledFreshness = { readonly nonce: Uint8Array } | Pick<AgeFreshness, 'maxAge'>;
 
+/** A rule whose value a policy gives as text or content: hashed with SHA-384 before it can be compared. */
+export type HashedRule = 'instanceId' | 'roleArn' | 'binding';
+
+/** What is hashed for the rules of a policy. */
+export type Preimages = { readonly [Rule in HashedRule]?: Uint8Array | undefined };
+
+/** The digests of {@link Preimages}. */
+export type PolicyDigests = Preimages;
+
 /** Requirements that are compared in another form than the caller's. */
-type ReadRequirement = 'pcrs' | typeof allowKmsRecipientDocument | typeof customTrustAnchor;
+type ReadRequirement = HashedRule | 'pcrs' | typeof allowKmsRecipientDocument | typeof customTrustAnchor;
 
 /** A policy that was found complete: its options, read and copied. What is `undefined` is not asked for. */
-export interface CompiledPolicy extends Omit<CommonRequirements, ReadRequirement> {
+export interface CompiledPolicy extends Omit<CommonRequirements, ReadRequirement>, Preimages {
   readonly kind: DocumentKind;
   readonly images?: readonly CompiledImage[];
   readonly pcrs?: PolicyPcrs;
@@ -54,12 +63,6 @@ export interface CompiledPolicy extends Omit<CommonRequirements, ReadRequirement
   /** How far ahead of the clock a document may be, in ms; `undefined` when it is judged at its own timestamp. */
   readonly clockSkew?: number;
 }
-
-/** A rule whose value a policy gives as text or content: hashed with SHA-384 before it can be compared. */
-export type HashedRule = 'instanceId' | 'roleArn' | 'binding';
-
-/** The digests of {@link policyPreimages}. */
-export type PolicyDigests = ReadonlyMap<HashedRule, Uint8Array>;
 
 const DEFAULT_CLOCK_SKEW_MS = 60_000;
 
@@ -78,6 +81,12 @@ function readTrustAnchor(value: unknown, path: string): PathCertificate {
   }
 }
 
+const readBinding = optionsOf({ purpose: readText, content: readBytes }, {});
+
+function readTextPreimage(value: unknown, path: string): Uint8Array {
+  return textPreimage(readText(value, path));
+}
+
 const readNonceFreshness = optionsOf({ nonce: readNonce }, { clockSkew: readDuration });
 const readAgeFreshness = optionsOf({ maxAge: readDuration, clockSkew: readDuration }, {});
 
@@ -85,7 +94,7 @@ const readFreshness = (value: unknown, path: string) => {
   if (value === 'nonce') return value;
   if (isRecord(value)) return 'nonce' in value ? readNonceFreshness(value, path) : readAgeFreshness(value, path);
   // Without one, an old document can be replayed.
-  return refusePolicy('POLICY_FRESHNESS_MISSING', path, '{ nonce } or { maxAge, clockSkew }');
+  return refusePolicy('POLICY_FRESHNESS_MISSING', path, 'nonce, or maxAge and clockSkew');
 };
 
 const OPTIONS = {
@@ -96,13 +105,13 @@ const OPTIONS = {
     expecting('at least one image', isFilledList, 'POLICY_IMAGE_MISSING'),
   ),
   pcrs: readPcrs,
-  roleArn: readText,
-  instanceId: readText,
+  roleArn: readTextPreimage,
+  instanceId: readTextPreimage,
   regions: listOf(readText, expecting('at least one region', isFilledList)),
   allPcrsLocked: readFlag,
   publicKey: readBytes,
   userData: readBytes,
-  binding: optionsOf({ purpose: readText, content: readBytes }, {}),
+  binding: (value: unknown, path: string) => purposePreimage(BINDING_LABEL, readBinding(value, path)),
   refuseUnknownFields: readFlag,
   revoked: listOf(optionsOf({ issuer: readHex, serialNumber: readHex }, {})),
   [allowAnyImage]: readFlag,
@@ -149,15 +158,6 @@ export function compilePolicy(policy: unknown): CompiledPolicy {
 export function compileArchivePolicy(policy: unknown): CompiledPolicy {
   const options = readArchiveOptions(expectPolicy(policy, 'policy'), 'policy');
   return { ...compile(options), [allowKmsRecipientDocument]: true };
-}
-
-/** What has to be hashed with SHA-384 before it can be compared, by rule. */
-export function policyPreimages({ instanceId, roleArn, binding }: CompiledPolicy): ReadonlyMap<HashedRule, Uint8Array> {
-  const preimages = new Map<HashedRule, Uint8Array>();
-  if (instanceId !== undefined) preimages.set('instanceId', textPreimage(instanceId));
-  if (roleArn !== undefined) preimages.set('roleArn', textPreimage(roleArn));
-  if (binding !== undefined) preimages.set('binding', purposePreimage(BINDING_LABEL, binding));
-  return preimages;
 }
 
 const expectTime = expecting(

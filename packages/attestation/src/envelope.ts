@@ -7,8 +7,8 @@ import { expectDocumentBytes, MAX_DOCUMENT_BYTES } from './input.ts';
 
 /** Longest payload, in bytes (attestation_process.md §3.1: payload 1..16384). */
 const MAX_PAYLOAD_BYTES = 16_384;
-/** Caps of one decoding: five times what the largest genuine document uses. */
-const LIMITS = { maxBytes: MAX_DOCUMENT_BYTES, maxDepth: 8, maxItems: 1024 };
+/** Caps of one decoding: five times what the largest genuine document uses; of levels, the decoder's own 8. */
+const LIMITS = { maxBytes: MAX_DOCUMENT_BYTES, maxItems: 1024 };
 
 /** COSE header parameter `alg` (RFC 9052 §3.1). */
 const ALGORITHM = 1;
@@ -38,7 +38,7 @@ function checkProtectedHeader({ protectedHeader }: CoseSign1): void {
 /** No signature covers this header: anything in it could be put there on the way, and makes two documents of one. */
 function checkUnprotectedHeader({ unprotectedBytes }: CoseSign1): void {
   // Of one byte there is one map, the a0 that the NSM writes.
-  if (unprotectedBytes.length > 1) refuse('UNPROTECTED_HEADER_NOT_EMPTY', '$.unprotected', 'an empty map (a0)');
+  if (unprotectedBytes.length > 1) refuse('UNPROTECTED_HEADER_NOT_EMPTY', '$.unprotected', 'an empty map');
 }
 
 function decodePayload({ payload }: CoseSign1): CborMap {

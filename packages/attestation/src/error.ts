@@ -1,5 +1,5 @@
 import type { CborErrorCode, CertificateErrorCode, CoseErrorCode, DerErrorCode, Refuse } from '@nitro-enclaves/core';
-import { CborError, CertificateError, CoseError, DerError, NitroEnclavesError, refuseWith } from '@nitro-enclaves/core';
+import { NitroEnclavesError, refuseWith } from '@nitro-enclaves/core';
 
 /** Why the evidence itself is bad: malformed, forged, expired, or not signed by Nitro. */
 export type AttestationErrorCode =
@@ -112,20 +112,16 @@ export const refuseByPolicy: Refuse<PolicyErrorCode> = refuseWith(PolicyError);
 /** Refuses a policy; `path` is that of the option. */
 export const refusePolicy: Refuse<PolicyConfigurationErrorCode> = refuseWith(PolicyConfigurationError);
 
+type DecoderError = NitroEnclavesError<CborErrorCode | CertificateErrorCode | CoseErrorCode | DerErrorCode>;
+
 /** Runs `body`; what the decoders below throw becomes an {@link AttestationError} of the same code, at `path`. */
 export function at<T>(path: string, body: () => T): T {
   try {
     return body();
   } catch (cause) {
-    if (
-      cause instanceof CborError ||
-      cause instanceof CoseError ||
-      cause instanceof DerError ||
-      cause instanceof CertificateError
-    ) {
-      const { code, message, offset } = cause;
-      throw new AttestationError(code, `${path}: ${message}`, { cause, path, offset });
-    }
-    throw cause;
+    if (!(cause instanceof NitroEnclavesError) || cause instanceof AttestationError) throw cause;
+    // Of all errors of this SDK, only those of core's decoders come here beside our own.
+    const { code, message, offset } = cause as DecoderError;
+    throw new AttestationError(code, `${path}: ${message}`, { cause, path, offset });
   }
 }

@@ -33,17 +33,11 @@ export class LinkCache {
     this.#capacity = capacity;
   }
 
-  /** How many certificates are remembered. */
-  get size(): number {
-    return this.#links.size;
-  }
-
   /** The verified link of `encoded` below the link `issuerId` (0 for the root). */
   get(encoded: Uint8Array, issuerId: number): VerifiedLink | undefined {
-    if (this.#links.size === 0) return undefined;
     const name = nameOf(encoded, issuerId);
     const link = this.#links.get(name);
-    if (link === undefined || !constantTimeEqual(link.own.certificate.encoded, encoded)) return undefined;
+    if (!link || !constantTimeEqual(link.own.certificate.encoded, encoded)) return undefined;
     this.#links.delete(name);
     this.#links.set(name, link);
     return link;
@@ -54,9 +48,8 @@ export class LinkCache {
     const { encoded } = own.certificate;
     // Two verifications of one chain may end at the same time: the second must not orphan what hangs below the first's.
     const known = this.get(encoded, issuerId);
-    if (known !== undefined) return known;
+    if (known) return known;
     const link = { own, id: this.#nextId };
-    if (this.#capacity === 0) return link;
     this.#nextId += 1;
     this.#links.set(nameOf(encoded, issuerId), link);
     const [oldest = 0] = this.#links.keys();

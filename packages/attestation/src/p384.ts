@@ -15,8 +15,8 @@ export function isUncompressedPoint(point: Uint8Array): boolean {
   return point.length === P384_POINT_BYTES && point[0] === 4;
 }
 
-/** What {@link isSignatureInRange} asks for. */
-export const SIGNATURE_RANGE = 'r and s from 1 to the group order';
+/** What {@link isSignatureInRange} asks for; n is the group order. */
+export const SIGNATURE_RANGE = 'r and s from 1 to n - 1';
 
 /** Whether 0 < number < ORDER. Nearly always the first byte tells. */
 function isBelowOrder(number: Uint8Array): boolean {

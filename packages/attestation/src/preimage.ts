@@ -27,9 +27,10 @@ export function textPreimage(text: string): Uint8Array<ArrayBuffer> {
  */
 export function purposePreimage(label: string, { purpose, content }: Binding): Uint8Array<ArrayBuffer> {
   const name = utf8(purpose);
-  const length = new Uint8Array(4);
-  new DataView(length.buffer).setUint32(0, name.length);
-  return concatBytes(utf8(`nitro-enclaves ${label} v1\0`), length, name, content);
+  const { length } = name;
+  // An element keeps the lowest byte of what is stored in it.
+  const lengthBytes = Uint8Array.of(length >> 24, length >> 16, length >> 8, length);
+  return concatBytes(utf8(`nitro-enclaves ${label} v1\0`), lengthBytes, name, content);
 }
 
 /** Label of what {@link Binding} hashes. */

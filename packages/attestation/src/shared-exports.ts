@@ -4,7 +4,6 @@ export type { CheckName } from './checks.ts';
 export type { AttestationDocument, DocumentKind, Pcrs, UnknownField } from './document.ts';
 export type { AttestationErrorCode, PolicyConfigurationErrorCode, PolicyErrorCode } from './error.ts';
 export { AttestationError, PolicyConfigurationError, PolicyError } from './error.ts';
-export { readAttestationDocumentBytes } from './input.ts';
 export { parseAttestationDocument } from './parse.ts';
 export type {
   AgeFreshness,

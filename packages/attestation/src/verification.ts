@@ -20,13 +20,11 @@ export interface VerificationRequest {
   readonly cache: LinkCache;
 }
 
-/** A signature that has to be verified, and the key that must have made it. */
+/** A signature that has to be verified. */
 export interface PendingSignature {
   readonly path: string;
-  /** Where the certificate of the key stands in the document. */
-  readonly keyPath: string;
-  /** The key, an uncompressed point. */
-  readonly publicKey: Uint8Array;
+  /** The certificate whose key must have made it. */
+  readonly signer: PathLink;
   readonly message: Uint8Array;
   readonly signature: Uint8Array;
 }
@@ -48,13 +46,9 @@ export interface PreparedVerification {
   readonly now: number;
 }
 
-function isAnchor(encoded: Uint8Array, anchor: PathCertificate | undefined): anchor is PathCertificate {
-  return anchor !== undefined && constantTimeEqual(encoded, anchor.certificate.encoded);
-}
-
 /** A root is never trusted for being in the document: whoever sends the document could send a root of their own. */
-function checkTrustAnchor(root: Uint8Array, anchor: PathCertificate | undefined): void {
-  if (!isAnchor(root, anchor)) refuse('TRUST_ANCHOR', '$.cabundle[0]', 'the trust anchor', 'another certificate');
+function checkTrustAnchor(trusted: PathCertificate | undefined): void {
+  if (!trusted) refuse('TRUST_ANCHOR', '$.cabundle[0]', 'the trust anchor', 'another certificate');
 }
 
 /**
@@ -62,19 +56,20 @@ function checkTrustAnchor(root: Uint8Array, anchor: PathCertificate | undefined)
  * read with the policy, and known links when they were verified: only the others are read.
  */
 function readLinks(
-  { caBundle, certificate: leaf }: AttestationDocument,
-  anchor: PathCertificate | undefined,
+  { caBundle, certificate }: AttestationDocument,
+  trusted: PathCertificate | undefined,
   cache: LinkCache,
 ): PathLink[] {
   const links: PathLink[] = [];
-  for (const [index, encoded] of [...caBundle, leaf].entries()) {
-    const path = encoded === leaf ? '$.certificate' : `$.cabundle[${index}]`;
-    const above = links[index - 1];
-    const issuerId = index === 0 ? 0 : above?.id;
+  let issuer: PathLink | undefined;
+  for (const encoded of [...caBundle, certificate]) {
+    const index = links.length;
+    const path = encoded === certificate ? '$.certificate' : `$.cabundle[${index}]`;
+    const issuerId = issuer ? issuer.id : 0;
     const known = issuerId === undefined ? undefined : cache.get(encoded, issuerId);
-    const isTrusted = index === 0 && isAnchor(encoded, anchor);
-    const own = known?.own ?? (isTrusted ? anchor : readPathCertificate(encoded, path));
-    links.push({ own, path, issuer: above?.own, authoritiesBelow: caBundle.length - index - 1, id: known?.id });
+    const own = known?.own ?? (issuer ? undefined : trusted) ?? readPathCertificate(encoded, path);
+    issuer = { own, path, issuer, authoritiesBelow: caBundle.length - index - 1, id: known?.id };
+    links.push(issuer);
   }
   return links;
 }
@@ -91,23 +86,17 @@ function checkSignatureForm({ signature }: CoseSign1): void {
 /** The signatures that the cache does not vouch for; the root's own is no proof of anything, it is pinned by its bytes. */
 function pendingSignatures(message: CoseSign1, links: readonly PathLink[]): PendingSignature[] {
   const pending: PendingSignature[] = [];
-  let publicKey: Uint8Array = new Uint8Array();
-  let keyPath = '';
-  for (const { own, issuer, path, id } of links) {
-    const { certificate, signature } = own;
-    if (issuer !== undefined && id === undefined) {
-      pending.push({ path, keyPath, publicKey, message: certificate.tbs, signature });
+  let leaf: PathLink | undefined;
+  for (const link of links) {
+    const { own, issuer, path, id } = link;
+    if (issuer && id === undefined) {
+      pending.push({ path, signer: issuer, message: own.certificate.tbs, signature: own.signature });
     }
-    publicKey = certificate.publicKey;
-    keyPath = path;
+    leaf = link;
   }
-  pending.push({
-    path: '$.signature',
-    keyPath,
-    publicKey,
-    message: sigStructure(message),
-    signature: message.signature,
-  });
+  if (leaf) {
+    pending.push({ path: '$.signature', signer: leaf, message: sigStructure(message), signature: message.signature });
+  }
   return pending;
 }
 
@@ -126,8 +115,9 @@ export function prepare(
   { now = document.timestamp, cache }: VerificationRequest,
   checklist: Checklist,
 ): PreparedVerification {
-  checklist.judge('trust-anchor', () => checkTrustAnchor(root, anchor));
-  const links = checklist.require('certificates', () => readLinks(document, anchor, cache));
+  const trusted = anchor && constantTimeEqual(root, anchor.certificate.encoded) ? anchor : undefined;
+  checklist.judge('trust-anchor', () => checkTrustAnchor(trusted));
+  const links = checklist.require('certificates', () => readLinks(document, trusted, cache));
   for (const [check, rule] of PATH_RULES) {
     checklist.judge(check, () => {
       for (const link of links) rule(link, now);
@@ -145,8 +135,8 @@ export function checkSignatures(
   const own = pending.length - 1;
   const failed = pending.findIndex((_, index) => holds[index] !== true);
   checklist.judge('certificate-signatures', () => {
-    const { path, keyPath } = pending[failed] ?? {};
-    if (keyPath && holds[failed] === undefined) refuse('PATH_KEY_NOT_ON_CURVE', keyPath, 'a point on the curve');
+    const { path, signer } = pending[failed] ?? {};
+    if (signer && holds[failed] === undefined) refuse('PATH_KEY_NOT_ON_CURVE', signer.path, 'a point on the curve');
     if (path && failed < own) refuse('PATH_SIGNATURE', path, 'a signature by the key of the certificate above');
   });
   checklist.judge('signature', () => {

@@ -47,7 +47,7 @@ export interface ArchivedAttestationDocument extends TrustedFields {
   readonly trust: 'archived';
 }
 
-const INSTANCE_ID = /^(i-[0-9a-f]+)-(?:enc|tpm)[0-9a-f]+$/;
+const INSTANCE_ID = /^(i-[0-9a-f]+)-(enc|tpm)[0-9a-f]+$/;
 
 /** The frozen fields of a verified document, whatever the evaluation time. */
 export function describeVerified<Trust extends 'verified' | 'archived'>(

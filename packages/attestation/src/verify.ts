@@ -1,7 +1,6 @@
 import type { Checklist } from './checks.ts';
 import { StrictChecklist } from './checks.ts';
-import type { HashedRule, PolicyDigests } from './compiled-policy.ts';
-import { policyPreimages } from './compiled-policy.ts';
+import type { PolicyDigests } from './compiled-policy.ts';
 import type { NitroCrypto, SyncNitroCrypto } from './crypto.ts';
 import { judge } from './policy-checks.ts';
 import { awsRoot, recognizeRoot } from './trust-anchor.ts';
@@ -24,14 +23,14 @@ function computeSync(
   { policy }: VerificationRequest,
 ): Computed {
   const holds: (boolean | undefined)[] = [];
-  for (const { publicKey, message, signature } of pending) {
-    const isHeld = crypto.verify(publicKey, message, signature);
+  for (const { signer, message, signature } of pending) {
+    const isHeld = crypto.verify(signer.own.certificate.publicKey, message, signature);
     holds.push(isHeld);
     if (!isHeld) break;
   }
-  const digests = new Map<HashedRule, Uint8Array>();
-  for (const [rule, preimage] of policyPreimages(policy)) digests.set(rule, crypto.sha384(preimage));
-  return { holds, digests };
+  const hash = (preimage: Uint8Array | undefined) => preimage && crypto.sha384(preimage);
+  const { instanceId, roleArn, binding } = policy;
+  return { holds, digests: { instanceId: hash(instanceId), roleArn: hash(roleArn), binding: hash(binding) } };
 }
 
 /** Everything up to the signatures. Waits only for the digest of a root, once in a program's life. */
@@ -52,12 +51,13 @@ export async function compute(
   { pending }: PreparedVerification,
   { policy }: VerificationRequest,
 ): Promise<Computed> {
-  const verifying = pending.map(({ publicKey, message, signature }) => crypto.verify(publicKey, message, signature));
-  const hashing = [...policyPreimages(policy)].map(
-    async ([rule, preimage]) => [rule, await crypto.sha384(preimage)] as const,
+  const verifying = pending.map(({ signer, message, signature }) =>
+    crypto.verify(signer.own.certificate.publicKey, message, signature),
   );
-  const [holds, digests] = await Promise.all([Promise.all(verifying), Promise.all(hashing)]);
-  return { holds, digests: new Map(digests) };
+  const hash = (preimage: Uint8Array | undefined) => preimage && crypto.sha384(preimage);
+  const hashing = [policy.instanceId, policy.roleArn, policy.binding].map(hash);
+  const [holds, [instanceId, roleArn, binding]] = await Promise.all([Promise.all(verifying), Promise.all(hashing)]);
+  return { holds, digests: { instanceId, roleArn, binding } };
 }
 
 /** What is left to do once the signatures were computed: no key and no clock needed. */

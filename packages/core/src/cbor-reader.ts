@@ -162,7 +162,7 @@ export class CborReader {
     const key = this.readValue(depth);
     this.#start = start;
     if (typeof key !== 'string' && typeof key !== 'number') {
-      return this.#fail('CBOR_KEY_TYPE', 'text or an integer');
+      return this.#fail('CBOR_KEY_TYPE', 'an integer or text');
     }
     // First or last of two equal keys: two readers could each see another value.
     if (map.has(key)) {

@@ -1,5 +1,6 @@
 import type { Certificate } from './certificate.ts';
-import { DerReader } from './der.ts';
+import type { DerReader } from './der.ts';
+import { readDer } from './der.ts';
 import * as DER_TAG from './der-tag.ts';
 import * as EXTENSION from './extension.ts';
 
@@ -26,11 +27,7 @@ function readExtension<T>(
   read: (reader: DerReader, critical: boolean) => T,
 ): T | undefined {
   const extension = extensions.get(identifier);
-  if (extension === undefined) return undefined;
-  const reader = new DerReader(extension.value);
-  const value = read(reader, extension.critical);
-  reader.expectEnd();
-  return value;
+  return extension && readDer(extension.value, (reader) => read(reader, extension.critical));
 }
 
 /** The basicConstraints extension, or `undefined` when the certificate has none. */

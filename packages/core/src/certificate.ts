@@ -71,21 +71,21 @@ export interface Certificate {
 const VERSION_TAG = 0xa0;
 const EXTENSIONS_TAG = 0xa3;
 const VERSION_3 = 2;
-const V3 = 'version 3';
 
 function readAlgorithmIdentifier(reader: DerReader): AlgorithmIdentifier {
-  return reader.readSequence((fields, encoded) => ({
+  return reader.readSequence((fields, start) => ({
     algorithm: fields.readObjectIdentifier(),
     parameters: fields.peekTag() === undefined ? undefined : fields.readAny().whole,
-    encoded,
+    encoded: reader.encodedSince(start),
   }));
 }
 
 /** Versions 1 and 2 have no basicConstraints: every holder of one would be an authority. */
 function readVersion(tbs: DerReader): void {
-  if (tbs.peekTag() !== VERSION_TAG) fail('CERTIFICATE_VERSION', V3);
-  const version = tbs.readSequence((explicit) => explicit.readSmallInteger(), VERSION_TAG);
-  if (version !== VERSION_3) fail('CERTIFICATE_VERSION', V3, version + 1);
+  // DEFAULT v1, which is encoded as 0.
+  const isStated = tbs.peekTag() === VERSION_TAG;
+  const version = isStated ? tbs.readSequence((explicit) => explicit.readSmallInteger(), VERSION_TAG) : 0;
+  if (version !== VERSION_3) fail('CERTIFICATE_VERSION', 'version 3', version + 1);
 }
 
 /** Bits of a key or signature: whole bytes only, so that there is one encoding of each. */
@@ -122,8 +122,8 @@ function readExtensions(tbs: DerReader): Map<string, CertificateExtension> {
 function readSubjectPublicKeyInfo(
   tbs: DerReader,
 ): Pick<Certificate, 'subjectPublicKeyInfo' | 'publicKeyAlgorithm' | 'publicKey'> {
-  return tbs.readSequence((fields, subjectPublicKeyInfo) => ({
-    subjectPublicKeyInfo,
+  return tbs.readSequence((fields, start) => ({
+    subjectPublicKeyInfo: tbs.encodedSince(start),
     publicKeyAlgorithm: readAlgorithmIdentifier(fields),
     publicKey: readWholeBytes(fields),
   }));
@@ -134,10 +134,9 @@ function readValidity(tbs: DerReader): Pick<Certificate, 'notBefore' | 'notAfter
 }
 
 /** The fields in their order: each is read where the one before it ends. */
-function readTbs(fields: DerReader, tbs: Uint8Array): Omit<Certificate, 'encoded' | 'signature'> {
+function readTbs(fields: DerReader): Omit<Certificate, 'encoded' | 'tbs' | 'signature'> {
   readVersion(fields);
   return {
-    tbs,
     serialNumber: encodeHex(fields.readInteger()),
     signatureAlgorithm: readAlgorithmIdentifier(fields),
     issuer: fields.readWholeSequence(),
@@ -157,7 +156,7 @@ function readTbs(fields: DerReader, tbs: Uint8Array): Omit<Certificate, 'encoded
 export function parseCertificate(encoded: Uint8Array): Certificate {
   const copy = copyBytes(encoded);
   return readDerSequence(copy, (fields) => {
-    const certificate = fields.readSequence(readTbs);
+    const certificate = fields.readSequence((tbs, start) => ({ tbs: fields.encodedSince(start), ...readTbs(tbs) }));
     const { signatureAlgorithm: inner } = certificate;
     const outer = readAlgorithmIdentifier(fields);
     // RFC 5280 §4.1.1.2: the outer one is not signed; a difference is an attempt at another algorithm.
@@ -166,16 +165,6 @@ export function parseCertificate(encoded: Uint8Array): Certificate {
     }
     return { encoded: copy, ...certificate, signature: readWholeBytes(fields) };
   });
-}
-
-/** Copies an INTEGER into the `size` bytes of `target` that end at `end`. */
-function placeUnsigned(integer: Uint8Array, target: Uint8Array, { end, size }: { end: number; size: number }): void {
-  const [first = 0] = integer;
-  const magnitude = integer.subarray(first === 0 ? 1 : 0);
-  if (first >= 0x80 || magnitude.length > size) {
-    fail('CERTIFICATE_SIGNATURE_FORM', `positive integers of at most ${size} bytes`);
-  }
-  target.set(magnitude, end - magnitude.length);
 }
 
 /**
@@ -187,8 +176,15 @@ function placeUnsigned(integer: Uint8Array, target: Uint8Array, { end, size }: {
 export function decodeEcdsaSignature(encoded: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
   const signature = new Uint8Array(size * 2);
   readDerSequence(encoded, (fields) => {
-    placeUnsigned(fields.readInteger(), signature, { end: size, size });
-    placeUnsigned(fields.readInteger(), signature, { end: size * 2, size });
+    for (const end of [size, size * 2]) {
+      const integer = fields.readInteger();
+      const [first = 0] = integer;
+      const magnitude = integer.subarray(first === 0 ? 1 : 0);
+      if (first >= 0x80 || magnitude.length > size) {
+        fail('CERTIFICATE_SIGNATURE_FORM', `positive integers of at most ${size} bytes`);
+      }
+      signature.set(magnitude, end - magnitude.length);
+    }
   });
   return signature;
 }

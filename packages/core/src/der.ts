@@ -40,8 +40,8 @@ function formatTag(tag: number): string {
   return `tag 0x${tag.toString(16)}`;
 }
 
-/** Year, month, day, hour, minute, second. */
-const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
+/** Month, day, hour, minute and second, behind the year. */
+const TIME = /(..)(..)(..)(..)(..)Z$/;
 
 /**
  * A bounded cursor over strict DER: one-byte tags, minimal definite lengths of at most four bytes, minimal integers,
@@ -79,7 +79,7 @@ export class DerReader {
   read(tag: number): DerElement {
     const start = this.#offset;
     const content = this.#readContent(tag);
-    return { tag, whole: this.#bytes.subarray(start, this.#offset), content };
+    return { tag, whole: this.encodedSince(start), content };
   }
 
   /** Reads the next element, whatever its tag, of the low-tag-number form. */
@@ -99,16 +99,26 @@ export class DerReader {
     return new DerReader(this.#bytes, this.#pass(tag), this.#offset);
   }
 
-  /** The next element as encoded, which must be a SEQUENCE. */
-  readWholeSequence(): Uint8Array {
-    return this.read(DER_TAG.SEQUENCE).whole;
+  /** The bytes from `start` to what was read last, as encoded. */
+  encodedSince(start: number): Uint8Array {
+    return this.#bytes.subarray(start, this.#offset);
   }
 
-  /** Reads the next element, which must carry `tag`; `read` takes its content and must leave nothing of it. */
-  readSequence<T>(read: (fields: DerReader, whole: Uint8Array) => T, tag: number = DER_TAG.SEQUENCE): T {
+  /** The next element as encoded, which must be a SEQUENCE. */
+  readWholeSequence(): Uint8Array {
+    const start = this.#offset;
+    this.#pass(DER_TAG.SEQUENCE);
+    return this.encodedSince(start);
+  }
+
+  /**
+   * Reads the next element, which must carry `tag`; `read` takes its content and must leave nothing of it. It is told where
+   * the element begins, for {@link DerReader.encodedSince}.
+   */
+  readSequence<T>(read: (fields: DerReader, start: number) => T, tag: number = DER_TAG.SEQUENCE): T {
     const start = this.#offset;
     const fields = this.enter(tag);
-    const value = read(fields, this.#bytes.subarray(start, this.#offset));
+    const value = read(fields, start);
     fields.expectEnd();
     return value;
   }
@@ -182,9 +192,9 @@ export class DerReader {
     const content = this.#readContent(isGeneralized ? DER_TAG.GENERALIZED_TIME : DER_TAG.UTC_TIME);
     const text = String.fromCharCode(...content.subarray(0, 16));
     const century = text < '5' ? '20' : '19';
-    const moment = (isGeneralized ? text : century + text).replace(TIME, '$1-$2-$3T$4:$5:$6.000Z');
+    const moment = (isGeneralized ? text : century + text).replace(TIME, '-$1-$2T$3:$4:$5.000Z');
     const date = new Date(moment);
-    // 30 February would roll over into March: written back, only a real date is the same.
+    // Written back, only a date of the calendar in the one form is the same: 30 February would roll over into March.
     const isDate = date.toJSON() === moment;
     // RFC 5280 §4.1.2.5: two forms of one moment would be two encodings of one certificate.
     if (!isDate || (isGeneralized && moment < '2050')) {
@@ -231,10 +241,15 @@ export class DerReader {
   }
 }
 
+/** Reads bytes of which `read` must leave nothing. */
+export function readDer<T>(encoded: Uint8Array, read: (reader: DerReader) => T): T {
+  const reader = new DerReader(encoded);
+  const value = read(reader);
+  reader.expectEnd();
+  return value;
+}
+
 /** Reads bytes that are one SEQUENCE and nothing else. */
 export function readDerSequence<T>(encoded: Uint8Array, read: (fields: DerReader) => T): T {
-  const outer = new DerReader(encoded);
-  const value = outer.readSequence(read);
-  outer.expectEnd();
-  return value;
+  return readDer(encoded, (reader) => reader.readSequence(read));
 }

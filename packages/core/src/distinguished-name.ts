@@ -4,14 +4,14 @@ import { readDerSequence } from './der.ts';
 import * as DER_TAG from './der-tag.ts';
 
 /** Short names of the attribute types that Nitro's certificates use (RFC 4514 §3). */
-const ATTRIBUTE_NAMES: ReadonlyMap<string, string> = new Map([
-  ['2.5.4.3', 'CN'],
-  ['2.5.4.6', 'C'],
-  ['2.5.4.7', 'L'],
-  ['2.5.4.8', 'ST'],
-  ['2.5.4.10', 'O'],
-  ['2.5.4.11', 'OU'],
-]);
+const ATTRIBUTE_NAMES: Readonly<Record<string, string>> = {
+  '2.5.4.3': 'CN',
+  '2.5.4.6': 'C',
+  '2.5.4.7': 'L',
+  '2.5.4.8': 'ST',
+  '2.5.4.10': 'O',
+  '2.5.4.11': 'OU',
+};
 
 /** One attribute of a Name, such as CN. */
 export interface NameAttribute {
@@ -38,7 +38,7 @@ export function decodeDistinguishedName(encoded: Uint8Array): NameAttribute[] {
   const readAttribute = (fields: DerReader): void => {
     const identifier = fields.readObjectIdentifier();
     const value = decodeAttributeValue(fields.readAny());
-    attributes.push({ type: ATTRIBUTE_NAMES.get(identifier) ?? identifier, value });
+    attributes.push({ type: ATTRIBUTE_NAMES[identifier] ?? identifier, value });
   };
   readDerSequence(encoded, (relativeNames) => {
     while (relativeNames.peekTag() !== undefined) {

@@ -23,10 +23,7 @@ export class NitroEnclavesError<Code extends string = string> extends Error {
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
     // Of the details, `Error` takes the cause, if there is one.
     super(message, details);
-    this.name = new.target.name;
-    this.code = code;
-    this.path = details.path;
-    this.offset = details.offset;
+    Object.assign(this, { name: new.target.name, code, ...details });
   }
 }
 

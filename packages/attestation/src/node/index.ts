@@ -9,6 +9,7 @@ export type { Commitment } from '../measurement.ts';
 export { calculateBinding, calculateCommitment, calculateInstancePcr, calculateRolePcr } from '../measurement.ts';
 export { AWS_NITRO_ROOT_G1 } from '../root-g1.ts';
 export * from '../shared-exports.ts';
+export { readAttestationDocumentBytes } from '../text.ts';
 export { readUserDataJson, readUserDataText } from '../user-data.ts';
 export type { SyncVerifier } from '../verifier.ts';
 
