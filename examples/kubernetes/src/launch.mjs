@@ -2,15 +2,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { superviseEnclave } from '@nitro-enclaves/parent';
 
-/** Resolves once the enclave takes a connection on `port`; what the supervisor calls readiness. */
+/** Resolves if the enclave takes a connection on `port`; what the supervisor calls readiness. */
 function answering(transport, port) {
   return async ({ EnclaveCID }, signal) => {
-    while (!signal.aborted) {
-      const socket = await transport.connect({ cid: EnclaveCID, port, signal, timeout: 1000 }).catch(() => undefined);
-      socket?.destroy();
-      if (socket !== undefined) return;
-      await new Promise((resolve) => setTimeout(resolve, 250));
-    }
+    (await transport.connect({ cid: EnclaveCID, port, signal, timeout: 1000 })).destroy();
   };
 }
 

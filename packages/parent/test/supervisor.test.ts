@@ -143,8 +143,33 @@ describe('a supervised enclave', () => {
     });
     kept.on('failed', (error) => failures.push(error));
     expect(await kept.waitReady()).toMatchObject({ EnclaveCID: 17 });
-    expect(failures).toMatchObject([{ name: 'TimeoutError' }]);
+    expect(failures).toMatchObject([{ code: 'NOT_READY', cause: { name: 'TimeoutError' } }]);
     expect(launcher.running.map(({ EnclaveID }) => EnclaveID)).toEqual(['enc2']);
+  });
+
+  it('is asked again while it says that it is not ready', async () => {
+    const launcher = new MemoryLauncher();
+    let asked = 0;
+    const kept = supervise(launcher, {
+      ready: async () => {
+        asked += 1;
+        if (asked < 3) throw new Error('not yet');
+      },
+    });
+    expect(await kept.waitReady()).toMatchObject({ EnclaveID: 'enc1' });
+    expect(asked).toBe(3);
+  });
+
+  it('is started again when it says so until the deadline, and told why', async () => {
+    const launcher = new MemoryLauncher();
+    const failures: Error[] = [];
+    const kept = supervise(launcher, {
+      readyTimeout: 20,
+      ready: ({ EnclaveCID }) => (EnclaveCID === 16 ? Promise.reject(new Error('not yet')) : Promise.resolve()),
+    });
+    kept.on('failed', (error) => failures.push(error));
+    expect(await kept.waitReady()).toMatchObject({ EnclaveCID: 17 });
+    expect(failures).toMatchObject([{ code: 'NOT_READY', cause: { message: 'not yet' } }]);
   });
 
   it('is started again at once when it ended before it was ready', async () => {

@@ -22,13 +22,16 @@ export interface RestartPolicy {
 export interface SuperviseOptions extends RestartPolicy {
   readonly launcher: EnclaveLauncher;
   readonly enclave: RunEnclaveOptions;
-  /** Resolves once the application answers, such as after a first exchange over the transport. Default: started is ready. */
+  /**
+   * Resolves once the application answers, such as after a first exchange over the transport, and is asked again while it
+   * rejects: an enclave that has just been started takes no connections yet. Default: started is ready.
+   */
   readonly ready?: (enclave: RunningEnclave, signal: AbortSignal) => Promise<void>;
-  /** Longest for `ready`, in ms. Default 60 000. */
+  /** Longest until `ready` resolves, in ms. Default 60 000. */
   readonly readyTimeout?: number;
   /** How the enclave's application ended, if it was reported; see `ExitStatusListener`. */
   readonly exitStatus?: (cid: number) => ExitStatus | undefined;
-  /** How often the launcher is asked whether the enclave still runs, in ms. Default 1000. */
+  /** How often the launcher is asked whether the enclave still runs, and `ready` whether it is, in ms. Default 1000. */
   readonly pollInterval?: number;
 }
 
@@ -81,7 +84,7 @@ export class EnclaveSupervisor extends EventEmitter<SupervisorEvents> {
 
   /**
    * The enclave once it is ready, however many restarts that takes.
-   * @throws {LaunchError} `NOT_READY` when supervision ends before.
+   * @throws {LaunchError} `NOT_READY` when supervision ends before; the cause is why the last start failed.
    */
   async waitReady({ signal }: { signal?: AbortSignal } = {}): Promise<RunningEnclave> {
     signal?.throwIfAborted();
@@ -151,19 +154,39 @@ export class EnclaveSupervisor extends EventEmitter<SupervisorEvents> {
   }
 
   async #becomeReady(enclave: RunningEnclave): Promise<void> {
-    const { ready, readyTimeout = 60_000 } = this.#options;
+    const { readyTimeout = 60_000 } = this.#options;
     const gone = new AbortController();
-    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(readyTimeout), gone.signal]);
+    const deadline = AbortSignal.timeout(readyTimeout);
+    const signal = AbortSignal.any([this.#stop.signal, deadline, gone.signal]);
     const vanished = this.#untilGone(enclave, signal).then(() => {
       throw new LaunchError('ENCLAVE_EXITED', 'expected the enclave to become ready, found that it ended before');
     });
+    const refusals: unknown[] = [];
     try {
-      await Promise.race([rejectOn(signal), vanished, ready?.(enclave, signal)]);
+      await Promise.race([rejectOn(signal), vanished, this.#askUntilReady(enclave, { signal, refusals })]);
+    } catch (error) {
+      throw error === deadline.reason ? notReadyWithin(readyTimeout, refusals[0] ?? error) : error;
     } finally {
       gone.abort();
     }
     this.#isReady = true;
     this.emit('ready', enclave);
+  }
+
+  /** `refusals` holds the latest of them. */
+  async #askUntilReady(
+    enclave: RunningEnclave,
+    { signal, refusals }: { signal: AbortSignal; refusals: unknown[] },
+  ): Promise<void> {
+    const { ready, pollInterval = 1000 } = this.#options;
+    for (;;) {
+      try {
+        return await ready?.(enclave, signal);
+      } catch (error) {
+        refusals[0] = error;
+      }
+      await sleep(pollInterval, undefined, { signal });
+    }
   }
 
   async #untilGone({ EnclaveID }: RunningEnclave, signal: AbortSignal = this.#stop.signal): Promise<void> {
@@ -215,6 +238,12 @@ export class EnclaveSupervisor extends EventEmitter<SupervisorEvents> {
     this.emit('restarting', delay);
     return sleep(delay, true, { signal: this.#stop.signal }).catch(() => false);
   }
+}
+
+function notReadyWithin(timeout: number, cause: unknown): LaunchError {
+  return new LaunchError('NOT_READY', `expected the enclave to become ready within ${timeout} ms, found it is not`, {
+    cause,
+  });
 }
 
 function rejectOn(signal: AbortSignal): Promise<never> | undefined {
