@@ -68,7 +68,7 @@ export interface SessionEnd {
 
 /** Options of {@link Instance.run}. */
 export interface SessionOptions {
-  /** Commands of the test itself: before the block with a mark, and after all; the instance goes on serving meanwhile. */
+  /** Commands of the test itself: before the first block with a mark, and after all; the instance goes on serving meanwhile. */
   readonly before?: Readonly<Record<string, string>>;
   readonly afterwards?: string;
   /** Further variables. */
@@ -197,8 +197,14 @@ export class Instance implements AsyncDisposable {
     { before = {}, afterwards = '', env = {} }: SessionOptions = {},
   ): Promise<SessionEnd> {
     const script = join(this.folder, 'session.sh');
+    const unprepared = new Map(Object.entries(before));
+    const preparation = (mark: string): string => {
+      const commands = unprepared.get(mark) ?? '';
+      unprepared.delete(mark);
+      return commands;
+    };
     const code = blocks.flatMap(({ place, marks, code }) => [
-      ...marks.map((mark) => before[mark] ?? ''),
+      ...marks.map(preparation),
       `echo '== ${place}' >&2`,
       this.#localized(code),
     ]);

@@ -16,7 +16,7 @@ const ALLOCATOR = '---\nmemory_mib: 512\ncpu_count: 2\n';
 const PROXY_ALLOWLIST = 'allowlist:\n- {address: kms.eu-west-1.amazonaws.com, port: 443}\n';
 
 /** The blobs of nitro-cli: the emulator boots no kernel, but images are made of one. */
-function blobs(): Record<string, string | Buffer> {
+export function blobs(): Record<string, string | Buffer> {
   const cpu = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   return {
     [cpu === 'aarch64' ? 'Image' : 'bzImage']: kernel(cpu),

@@ -7,7 +7,7 @@ export interface CodeBlock {
   /** Where it stands, such as `packages/core/README.md:12`. */
   readonly place: string;
   readonly language: string;
-  /** The words after the language, such as `no-run`. */
+  /** The words after the language, such as `enclave`. */
   readonly marks: readonly string[];
   readonly code: string;
 }

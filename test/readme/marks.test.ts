@@ -45,6 +45,14 @@ const TESTED: Readonly<Record<string, readonly string[]>> = {
 
 const withoutComment = (line: string) => line.replace(/\s+#.*$/, '').trim();
 
+describe('the examples of the documents', () => {
+  it('have no mark that nothing runs', () => {
+    const known = ['', 'enclave', 'parent', 'parent go-on', 'files'];
+    for (const { place, marks, language } of ALL.flatMap(codeBlocks))
+      if (language === 'ts') expect(known, place).toContain(marks.join(' '));
+  });
+});
+
 describe('the commands of the documents', () => {
   it('are each marked with what runs them', () => {
     const known = [...Object.keys(TESTED), 'run', 'aws', 'install'];

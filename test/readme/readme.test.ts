@@ -1,5 +1,5 @@
-// The examples of every document: each `ts` block is type-checked, and run as a module of its own unless it is marked
-// `no-run`; each `sh` block marked `run` is run by bash in an empty folder, with `nitro-enclaves` on its path, and goes on
+// The examples of every document: each `ts` block is type-checked, and run as a module of its own unless a mark says that it
+// needs a place (see test/documents); each `sh` block marked `run` is run by bash in an empty folder, with `nitro-enclaves` on its path, and goes on
 // through those marked `go-on`. They use the built packages, as a reader would.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -80,7 +80,7 @@ describe('the examples of every document', () => {
     expect(stdout).toBe('');
   });
 
-  for (const block of examples.filter(({ marks }) => !marks.includes('no-run'))) {
+  for (const block of examples.filter(({ marks }) => marks.length === 0)) {
     it(`runs at ${block.place}`, { timeout: 150_000 }, () => {
       const file = join(folder, fileOf(block, '.mjs'));
       const { outputText } = ts.transpileModule(block.code, {
