@@ -6,6 +6,11 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export const ENCLAVE_CID = 4;
+/**
+ * All that QEMU emulates but protection keys. V8 uses them, so the kernel writes the register of their rights whenever it
+ * switches to or from Node, and QEMU forgets all its address translations each time, as no processor does.
+ */
+const PROCESSOR = 'max,pku=off';
 
 /** The clock rate of the host, which TCG hands through. A guest that measures it itself hangs at some boots. */
 async function tscKilohertz() {
@@ -89,7 +94,7 @@ export class QemuEnclave {
     const qemu = spawn(
       rig.program,
       [
-        ...['-L', rig.firmware, '-M', machine({ identity }), '-accel', 'tcg', '-cpu', 'max', '-smp', '2'],
+        ...['-L', rig.firmware, '-M', machine({ identity }), '-accel', 'tcg', '-cpu', PROCESSOR, '-smp', '2'],
         ...['-m', `${memory}M`, '-kernel', image, '-append', append, '-chardev', `socket,id=vsock,path=${control}`],
         ...['-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
       ],
