@@ -133,16 +133,13 @@ describe.skipIf(impossible !== undefined)(`the commands of the documents${reason
     instance = await Instance.start();
     registry = await PackedRegistry.start(join(instance.folder, 'packed'));
     instance.write('npmrc', registry.configuration);
-    if (withoutContainers === undefined) {
-      containers = new Containers(mkdtempSync(join(tmpdir(), 'containers-')), registry.configuration);
-      images = await ImageRegistry.start(join(containers.folder, 'registry'));
-    }
+    // Base images are made while the tree is built.
+    await Promise.all([runCode('node tools/with-pnpm.mjs build'), startContainers()]);
     cluster = await Cluster.start({
       allocation: () => instance.allocation,
       digestOf: async (image) => await images?.digestOf(image),
     });
     instance.write('kubeconfig', cluster.kubeconfig);
-    await runCode('node tools/with-pnpm.mjs build');
     await prepare();
   }, SESSION_MS);
   afterAll(async () => {
@@ -152,6 +149,12 @@ describe.skipIf(impossible !== undefined)(`the commands of the documents${reason
     await registry?.[Symbol.asyncDispose]();
     await instance?.[Symbol.asyncDispose]();
   }, SESSION_MS);
+
+  async function startContainers(): Promise<void> {
+    if (withoutContainers !== undefined) return;
+    containers = new Containers(mkdtempSync(join(tmpdir(), 'containers-')), registry.configuration);
+    images = await ImageRegistry.start(join(containers.folder, 'registry'));
+  }
 
   /** Of the stand-ins for docker and kubectl. */
   const environment = () => ({
