@@ -11,7 +11,8 @@ async function isInstalled(name) {
 }
 
 function apt(...args) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  // No service that comes with a package is started: tests start what they need.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', SYSTEMD_OFFLINE: '1' };
   const patient = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
   return run('apt-get', ['--quiet', '--yes', ...patient, ...args], { quiet: true, env });
 }

@@ -61,6 +61,7 @@ export function buildPackages(folder: string): string {
   const definitions = {
     _topdir: folder,
     _rpmdir: repository,
+    _dbpath: join(folder, 'database'),
     contents,
     system_files: join(folder, 'system-files'),
   };
