@@ -35,6 +35,7 @@ export class LinkCache {
 
   /** The verified link of `encoded` below the link `issuerId` (0 for the root). */
   get(encoded: Uint8Array, issuerId: number): VerifiedLink | undefined {
+    if (this.#links.size === 0) return undefined;
     const name = nameOf(encoded, issuerId);
     const link = this.#links.get(name);
     if (!link || !constantTimeEqual(link.own.certificate.encoded, encoded)) return undefined;
