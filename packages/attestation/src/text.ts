@@ -1,3 +1,4 @@
+import { decodeHex } from '@nitro-enclaves/core';
 import {
   expectDocumentBytes,
   expectEncodedDocument,
@@ -32,9 +33,7 @@ function decodeText(input: string): Uint8Array {
   if (isHex ? dense.length % 2 : dense.length % 4 === 1) {
     refuseText(`${encoding} text that ends early`, 'check that all of it was copied');
   }
-  return isHex
-    ? Uint8Array.from(dense.match(/../g) ?? [], (digits) => Number.parseInt(digits, 16))
-    : Uint8Array.from(atob(dense), (character) => character.charCodeAt(0));
+  return isHex ? decodeHex(dense) : Uint8Array.from(atob(dense), (character) => character.charCodeAt(0));
 }
 
 /** Bytes as they are, or what the text in them stands for. */

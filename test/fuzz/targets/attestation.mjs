@@ -71,7 +71,7 @@ const verifiers = await Promise.all(
 
 /** Whatever is accepted is one of the documents that were issued; tag 18 in front is the one other form. */
 function verifyDocument(bytes) {
-  const kind = encodeHex(bytes).includes(encodeHex(ENCODER.encode('nitrotpm_pcrs'))) ? 1 : 0;
+  const kind = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('nitrotpm_pcrs') ? 1 : 0;
   verifiers[kind].verifySync(bytes, { now: NOW });
   ok(genuine.has(encodeHex(bytes[0] === 0xd2 ? bytes.subarray(1) : bytes)), 'accepted a document that nobody issued');
 }
