@@ -10,6 +10,7 @@ import {
   PolicyError,
   verifyAttestationDocument,
 } from '@nitro-enclaves/attestation';
+import { decodeHex, encodeHex } from '@nitro-enclaves/core';
 import { describe, expect, it } from 'vitest';
 import { codeOfRejection } from './refusals.ts';
 import {
@@ -256,6 +257,17 @@ describe('a document that was made for KMS', () => {
     expect(await outcome(await issue({ publicKey }), base)).toBe('KMS_RECIPIENT_DOCUMENT');
   });
 
+  it.each([1024, 3072, 4096])('is refused with a key of %i bits', async (modulusLength) => {
+    const { publicKey: other } = generateKeyPairSync('rsa', { modulusLength });
+    const publicKey = new Uint8Array(other.export({ format: 'der', type: 'spki' }));
+    expect(await outcome(await issue({ publicKey }), base)).toBe('KMS_RECIPIENT_DOCUMENT');
+  });
+
+  it('is refused however the lengths around its key are written', async () => {
+    const long = decodeHex(encodeHex(publicKey).replace('300d0609', '30840000000d0609'));
+    expect(await outcome(await issue({ publicKey: long }), base)).toBe('KMS_RECIPIENT_DOCUMENT');
+  });
+
   it('is accepted when its key is pinned, or by name', async () => {
     expect(await outcome(await issue({ publicKey }), { ...base, publicKey })).toBe('accepted');
     expect(await outcome(await issue({ publicKey }), { ...base, [allowKmsRecipientDocument]: true })).toBe('accepted');
@@ -266,5 +278,8 @@ describe('a document that was made for KMS', () => {
     expect(await outcome(await issue({ publicKey, nonce: NONCE }), challenged)).toBe('accepted');
     expect(await outcome(await issue({ publicKey, userData: Uint8Array.of(1) }), base)).toBe('accepted');
     expect(await outcome(await issue({ publicKey: new Uint8Array(65).fill(4) }), base)).toBe('accepted');
+    const { publicKey: curve } = generateKeyPairSync('ec', { namedCurve: 'secp384r1' });
+    const other = new Uint8Array(curve.export({ format: 'der', type: 'spki' }));
+    expect(await outcome(await issue({ publicKey: other }), base)).toBe('accepted');
   });
 });
