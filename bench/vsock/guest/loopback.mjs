@@ -1,7 +1,7 @@
 // Our sockets beside a C program that does the same, over AF_VSOCK loopback (CID 1): for a machine that has it, such as
 // the QEMU guest. Bundle it, give it the compiled loopback.c:
 //   node loopback.mjs <path of the C program> [MiB] [pings] [rounds]
-// Prints one line of JSON: medians in ms, the throughput over C's, and the round trip over C's.
+// Prints one line of JSON: medians in ms of each case, and of the rounds' ratios to C.
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
@@ -12,12 +12,14 @@ const NODE_PORT = 7100;
 const C_PORT = 7200;
 const PLAIN_PATH = '/tmp/loopback.sock';
 const PIECE = Buffer.alloc(64 * 1024);
+/** An emulated processor needs thousands of turns until V8 has compiled what runs, and QEMU what V8 made. */
+const WARM_UP_PINGS = 4000;
 
 function median(values) {
   return [...values].sort((left, right) => left - right)[values.length >> 1];
 }
 
-/** The other end, in a process of its own: sinks `size` bytes, answers one, then echoes. */
+/** The other end, in a process of its own as that of C is: sinks `size` bytes, answers one, then echoes. */
 async function serve(size) {
   const answer = (socket) => {
     let left = size;
@@ -65,28 +67,41 @@ async function measureSocket(socket, mebibytes, pings) {
   return { bulkMs: sent - begun, pingMs: done - sent };
 }
 
+const NODE_CASES = {
+  ours: () => vsockTransport().connect({ cid: VMADDR_CID_LOCAL, port: NODE_PORT }),
+  plainUnix: async () => connect(PLAIN_PATH),
+};
+const C_CASES = { c: ['epoll', 'vsock'], cUnix: ['epoll', 'unix'], cBlocking: ['blocking', 'vsock'] };
+
 async function measure(program, mebibytes, pings, rounds) {
-  const size = mebibytes * 2 ** 20;
-  const server = fork(fileURLToPath(import.meta.url), ['serve', String(size)]);
+  const server = fork(fileURLToPath(import.meta.url), ['serve', String(mebibytes * 2 ** 20)]);
   await once(server, 'message');
-  const [c, node, plain] = [[], [], []];
+  for (const open of Object.values(NODE_CASES)) await measureSocket(await open(), mebibytes, WARM_UP_PINGS);
+  const runs = [];
   for (let round = 0; round < rounds; round += 1) {
-    c.push(JSON.parse(execFileSync(program, [C_PORT + round, mebibytes, pings].map(String), { encoding: 'utf8' })));
-    const swapped = await vsockTransport().connect({ cid: VMADDR_CID_LOCAL, port: NODE_PORT });
-    node.push(await measureSocket(swapped, mebibytes, pings));
-    plain.push(await measureSocket(connect(PLAIN_PATH), mebibytes, pings));
+    const run = {};
+    for (const [name, kind] of Object.entries(C_CASES)) {
+      const port = C_PORT + round * 10 + Object.keys(run).length;
+      run[name] = JSON.parse(
+        execFileSync(program, [...kind, port, mebibytes, pings].map(String), { encoding: 'utf8' }),
+      );
+    }
+    for (const [name, open] of Object.entries(NODE_CASES))
+      run[name] = await measureSocket(await open(), mebibytes, pings);
+    runs.push(run);
   }
   server.disconnect();
-  const of = (runs, name) => median(runs.map((run) => run[name]));
-  console.log(
-    JSON.stringify({
-      c: { bulkMs: of(c, 'bulkMs'), pingMs: of(c, 'pingMs') },
-      node: { bulkMs: of(node, 'bulkMs'), pingMs: of(node, 'pingMs') },
-      plain: { bulkMs: of(plain, 'bulkMs'), pingMs: of(plain, 'pingMs') },
-      throughputOverC: of(c, 'bulkMs') / of(node, 'bulkMs'),
-      roundTripOverC: of(node, 'pingMs') / of(c, 'pingMs'),
-    }),
-  );
+  const medianOf = (figure) => median(runs.map(figure));
+  const cases = [...Object.keys(C_CASES), ...Object.keys(NODE_CASES)].map((name) => [
+    name,
+    { bulkMs: medianOf((run) => run[name].bulkMs), pingMs: medianOf((run) => run[name].pingMs) },
+  ]);
+  // Of each round the ratio: what disturbs one case disturbs the others.
+  const over = (name) => ({
+    throughput: medianOf((run) => run[name].bulkMs / run.ours.bulkMs),
+    roundTrip: medianOf((run) => run.ours.pingMs / run[name].pingMs),
+  });
+  console.log(JSON.stringify({ cases: Object.fromEntries(cases), overC: over('c'), overBlockingC: over('cBlocking') }));
 }
 
 const [first, mebibytes = '64', pings = '2000', rounds = '5'] = process.argv.slice(2);
