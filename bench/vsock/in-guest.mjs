@@ -18,7 +18,7 @@ import { printClaim } from '../side-by-side.mjs';
 
 const HEARTBEAT_PORT = 9000;
 const ENCLAVE_LIFE_MS = 600_000;
-const [MEBIBYTES, PINGS, ROUNDS] = ['64', '1000', '5'];
+const [MEBIBYTES, PINGS, ROUNDS] = ['64', '1000', '15'];
 
 const NAMES = {
   c: 'C, epoll, AF_VSOCK',

@@ -12,6 +12,8 @@ const NODE_PORT = 7100;
 const C_PORT = 7200;
 const PLAIN_PATH = '/tmp/loopback.sock';
 const PIECE = Buffer.alloc(64 * 1024);
+/** The kernel's default for a vsock socket (VIRTIO_VSOCK_DEFAULT_BUF_SIZE and net/vmw_vsock/af_vsock.c). */
+const BUFFER_BYTES = 256 * 1024;
 /**
  * An emulated processor needs thousands of turns until V8 has compiled what runs, and QEMU what V8 made. Rounds like those
  * that count, since new closures have V8 compile anew.
@@ -39,12 +41,13 @@ async function serve(size) {
   process.once('disconnect', () => process.exit());
 }
 
+/** Keeps as much on its way as a vsock socket's buffer takes, which C fills as well. */
 function send(socket, pieces) {
   let left = pieces;
   const writeOn = () => {
-    while (left > 0) {
+    while (left > 0 && socket.writableLength < BUFFER_BYTES) {
       left -= 1;
-      if (!socket.write(PIECE)) return;
+      socket.write(PIECE);
     }
   };
   socket.on('drain', writeOn);
