@@ -33,13 +33,16 @@ describe.skipIf(impossible !== undefined)(
       'for an enclave run in one: %s',
       async (_place, block) => {
         const enclave = await place.runEnclave(block);
-        const result = await place.answerOf(enclave);
-        if ('answer' in result) expect(result.answer).toContain('hello');
-        else expect(result.status, result.output).toBe(0);
-        if (block.code.includes('api.example.com')) expect(result).toMatchObject({ output: place.answer });
-        const next = nextOf(block);
-        if (next !== undefined) expect(await place.run(next)).toMatchObject({ status: 0 });
-        await enclave.terminate();
+        try {
+          const result = await place.answerOf(enclave);
+          if ('answer' in result) expect(result.answer).toContain('hello');
+          else expect(result.status, result.output).toBe(0);
+          if (block.code.includes('api.example.com')) expect(result).toMatchObject({ output: place.answer });
+          const next = nextOf(block);
+          if (next !== undefined) expect(await place.run(next)).toMatchObject({ status: 0 });
+        } finally {
+          await enclave.terminate();
+        }
       },
       3 * MINUTE,
     );

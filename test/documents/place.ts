@@ -12,10 +12,10 @@ import type { EmulatedEnclave, Emulator } from '@nitro-enclaves/emulator';
 import { startControlServer, startEmulator } from '@nitro-enclaves/emulator';
 import { ProxyService } from '@nitro-enclaves/parent';
 import type { Transport } from '@nitro-enclaves/vsock';
-import ts from 'typescript';
 import { ROOT } from '../../tools/run.mjs';
 import { selfSigned } from '../qemu/rig/self-signed.mjs';
 import type { CodeBlock } from '../readme/code-blocks.ts';
+import { writeProgram } from '../readme/program.ts';
 import { signersKey, writeFiles } from './place-files.ts';
 import { fileOfDocuments } from './tree-copy.ts';
 
@@ -166,17 +166,12 @@ export class Place implements AsyncDisposable {
   }
 
   /** Makes a program of an example: its seams are the stand-ins beside it, its paths of the system are of the folder. */
-  #write({ place, code }: CodeBlock): string {
-    const local = code
+  #write(block: CodeBlock): string {
+    const code = block.code
       .replaceAll(/'@nitro-enclaves\/(vsock|nsm)'/g, "'./$1.mjs'")
       .replaceAll('/usr/share/nitro_enclaves/blobs', join(this.#folder, 'blobs'))
       .replaceAll('/opt/app', this.#folder);
-    const { outputText } = ts.transpileModule(local, {
-      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
-    });
-    const file = join(this.#programs, `${place.replaceAll(/[^\w.]+/g, '-')}.mjs`);
-    writeFileSync(file, outputText);
-    return file;
+    return writeProgram({ ...block, code }, this.#programs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,17 +1,17 @@
 // The examples of every document: each `ts` block is type-checked, and run as a module of its own unless a mark says that it
-// needs a place (see test/documents); each `sh` block marked `run` is run by bash in an empty folder, with `nitro-enclaves` on its path, and goes on
-// through those marked `go-on`. They use the built packages, as a reader would.
+// needs a place (see test/documents); each `sh` block marked `run` is run by bash in an empty folder, with `nitro-enclaves` on
+// its path, and goes on through those marked `go-on`. They use the built packages, as a reader would.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../tools/run.mjs';
 import type { CodeBlock } from './code-blocks.ts';
 import { codeBlocks, documents } from './code-blocks.ts';
+import { fileOf, writeProgram } from './program.ts';
 
 const TSC = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 
@@ -44,8 +44,6 @@ for (const block of blocks.filter(({ language, marks }) => language === 'sh' && 
     commands.splice(-1, 1, { ...before, code: before.code + block.code });
   else commands.push(block);
 }
-
-const fileOf = ({ place }: CodeBlock, extension: string) => `${place.replaceAll(/[^\w.]+/g, '-')}${extension}`;
 
 let folder: string;
 beforeAll(() => {
@@ -82,12 +80,7 @@ describe('the examples of every document', () => {
 
   for (const block of examples.filter(({ marks }) => marks.length === 0)) {
     it(`runs at ${block.place}`, { timeout: 150_000 }, () => {
-      const file = join(folder, fileOf(block, '.mjs'));
-      const { outputText } = ts.transpileModule(block.code, {
-        compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
-      });
-      writeFileSync(file, outputText);
-      const { status, stdout, stderr } = runAlone(process.execPath, [file]);
+      const { status, stdout, stderr } = runAlone(process.execPath, [writeProgram(block, folder)]);
       expect(status, stdout + stderr).toBe(0);
     });
   }
