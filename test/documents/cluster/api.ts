@@ -2,9 +2,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import type { IPod } from 'kubernetes-models/v1/Pod';
+import { lastingContainers } from './controllers.ts';
 import { parseSelector } from './selector.ts';
 import type { ClusterObject, Resource, Store } from './store.ts';
-import { PODS, RESOURCES, StatusError } from './store.ts';
+import { apiVersionOf, PODS, RESOURCES, StatusError } from './store.ts';
 
 const OPENAPI_V2 = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 const JSON_TYPE = 'application/json';
@@ -19,8 +20,7 @@ function resourceList(group: string): object {
   const resources = RESOURCES.filter((resource) => resource.group === group).map(
     ({ group: _, ...resource }) => resource,
   );
-  const name = group === '' ? 'v1' : `${group}/v1`;
-  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: name, resources };
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group }), resources };
 }
 
 function groupList(): object {
@@ -56,10 +56,10 @@ function ageOf({ metadata }: ClusterObject): string {
 }
 
 /** Cells of a pod: its name, the containers that are ready, what it waits for, restarts. */
-function podCells({ metadata, spec, status }: IPod): string[] {
+function podCells(pod: IPod): string[] {
+  const { metadata, status } = pod;
   const states = status?.containerStatuses ?? [];
-  const sidecars = spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always') ?? [];
-  const count = sidecars.length + (spec?.containers.length ?? 0);
+  const count = lastingContainers(pod).length;
   const ready = status?.phase === 'Running' ? count : states.filter((state) => state.ready).length;
   const [reason] = states.flatMap(({ state }) => state?.waiting?.reason ?? []);
   return [metadata?.name ?? '', `${ready}/${count}`, reason ?? status?.phase ?? '', '0'];
@@ -167,7 +167,6 @@ export class Api {
     const isSelected = parseSelector(url.searchParams.get('labelSelector') ?? '');
     const items = this.#store.list(resource, namespace).filter(({ metadata }) => isSelected(metadata.labels));
     if (request.headers.accept?.includes('as=Table')) return table(resource, items);
-    const apiVersion = resource.group === '' ? 'v1' : `${resource.group}/v1`;
-    return { kind: `${resource.kind}List`, apiVersion, metadata: {}, items };
+    return { kind: `${resource.kind}List`, apiVersion: apiVersionOf(resource), metadata: {}, items };
   }
 }

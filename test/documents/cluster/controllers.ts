@@ -36,7 +36,7 @@ const environmentOf = ({ env = [] }: IContainer): Map<string, string | undefined
   new Map(env.map(({ name, value }) => [name, value]));
 
 /** Containers that run as long as the pod: a sidecar is one that is begun with and started again. */
-function lastingContainers({ spec }: IPod): IContainer[] {
+export function lastingContainers({ spec }: IPod): IContainer[] {
   const sidecars = spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always') ?? [];
   return [...sidecars, ...(spec?.containers ?? [])];
 }

@@ -47,6 +47,9 @@ export const RESOURCES: readonly Resource[] = [
   ...[NODES, PODS, CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS, resource('', 'Service'), DAEMON_SETS, DEPLOYMENTS],
 ];
 
+/** How objects name the version of their collection. */
+export const apiVersionOf = ({ group }: Pick<Resource, 'group'>): string => (group === '' ? 'v1' : `${group}/v1`);
+
 /** The namespaces of a new cluster; others are not made. */
 const NAMESPACES: readonly string[] = ['default', 'kube-system'];
 
@@ -99,7 +102,7 @@ export class Store {
   /** Holds an object to the schema of its kind, and to its fields: the strict validation of the API. */
   #judge(of: Resource, namespace: string, value: unknown): ClusterObject {
     const object = withoutNulls(value) as ClusterObject;
-    const apiVersion = of.group === '' ? 'v1' : `${of.group}/v1`;
+    const apiVersion = apiVersionOf(of);
     if (object.kind !== of.kind || object.apiVersion !== apiVersion)
       throw new StatusError(400, 'BadRequest', `expected ${of.kind} of ${apiVersion}`);
     const unknown = unknownFields(object).map((field) => `unknown field "${field}"`);
