@@ -81,6 +81,12 @@ function steps(document: string): CodeBlock[] {
   );
 }
 
+/** The blocks of a document with this first mark, each behind its place. */
+function marked(document: string, mark: string): [place: string, block: CodeBlock][] {
+  const blocks = codeBlocks(document).filter(({ marks }) => marks[0] === mark);
+  return blocks.map((block) => [block.place, block]);
+}
+
 /** What documents could have wrong, and what is said of it. */
 const REFUSED = (
   [
@@ -359,11 +365,7 @@ describe.skipIf(impossible !== undefined)(`the commands of the documents${reason
     SESSION_MS,
   );
 
-  it.each(
-    codeBlocks('README.md')
-      .filter(({ marks }) => marks[0] === 'clone')
-      .map((block) => [block.place, block] as const),
-  )(
+  it.each(marked('README.md', 'clone'))(
     'of the first page do the demo: %s',
     async (_place, block) => {
       const output = await runBlocks([block]);
@@ -373,11 +375,7 @@ describe.skipIf(impossible !== undefined)(`the commands of the documents${reason
     SESSION_MS,
   );
 
-  it.each(
-    codeBlocks('CONTRIBUTING.md')
-      .filter(({ marks }) => marks[0] === 'clone')
-      .map((block) => [block.place, block] as const),
-  )(
+  it.each(marked('CONTRIBUTING.md', 'clone'))(
     'for contributors run a part of the tests: %s',
     async (_place, block) => {
       expect(await runBlocks([block])).toMatch(/^[1-9]\d* passed, 0 failed, \d+ skipped$/m);
@@ -388,7 +386,7 @@ describe.skipIf(impossible !== undefined)(`the commands of the documents${reason
   it.each(['tls-server', 'verify-in-browser'])(
     'that start everything on a laptop do: %s',
     async (example) => {
-      const [block] = codeBlocks(`examples/${example}/README.md`).filter(({ marks }) => marks[0] === 'laptop');
+      const [[, block] = []] = marked(`examples/${example}/README.md`, 'laptop');
       const afterwards = 'until [ -s $INSTANCE/announced ]; do sleep 1; done; cat $INSTANCE/announced';
       const code = `${block?.code.trimEnd()} > $INSTANCE/announced &\n`;
       instance.write('announced', '');
@@ -400,8 +398,7 @@ describe.skipIf(impossible !== undefined)(`the commands of the documents${reason
     SESSION_MS,
   );
 
-  const wire = codeBlocks('packages/emulator/README.md').filter(({ marks }) => marks[0] === 'aws');
-  it.each(wire.map((block) => [block.place, block] as const))(
+  it.each(marked('packages/emulator/README.md', 'aws'))(
     'for the AWS CLI are done by it, at %s',
     async (_place, block) => {
       expect((await runBlocks([block])).split('\n').at(-1)).toBe('hello');

@@ -15,15 +15,15 @@ const ALLOCATOR = '---\nmemory_mib: 512\ncpu_count: 2\n';
 /** An entry of the allow-list that nitro-cli's package installs for its proxy. */
 const PROXY_ALLOWLIST = 'allowlist:\n- {address: kms.eu-west-1.amazonaws.com, port: 443}\n';
 
+/** The architecture of this machine, as images name it. */
+export const CPU = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+
 /** The blobs of nitro-cli: the emulator boots no kernel, but images are made of one. */
-export function blobs(): Record<string, string | Buffer> {
-  const cpu = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-  return {
-    [cpu === 'aarch64' ? 'Image' : 'bzImage']: kernel(cpu),
-    init: elf(cpu),
-    'nsm.ko': elf(cpu),
-    cmdline: 'reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on\n',
-  };
+export function writeBlobs(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, CPU === 'aarch64' ? 'Image' : 'bzImage'), kernel(CPU));
+  for (const name of ['init', 'nsm.ko']) writeFileSync(join(folder, name), elf(CPU));
+  writeFileSync(join(folder, 'cmdline'), 'reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on\n');
 }
 
 /** Puts everything that the packages install into `contents`. */
@@ -40,8 +40,7 @@ function writeContents(contents: string): void {
   copyFileSync(fileOfDocuments(`packages/${unit}`), place(`/usr/lib/systemd/system/${unit}`));
   writeFileSync(place('/etc/nitro_enclaves/allocator.yaml'), ALLOCATOR);
   writeFileSync(place('/etc/nitro_enclaves/vsock-proxy.yaml'), PROXY_ALLOWLIST);
-  for (const [name, content] of Object.entries(blobs()))
-    writeFileSync(place(`/usr/share/nitro_enclaves/blobs/${name}`), content);
+  writeBlobs(join(contents, '/usr/share/nitro_enclaves/blobs'));
 }
 
 /** Copies the programs of the system with their libraries into `contents`, and gives the paths of all. */

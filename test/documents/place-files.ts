@@ -1,6 +1,6 @@
 // Files by the names that the documents' examples have for them.
 import { createPrivateKey } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildEif } from '@nitro-enclaves/eif';
 import { dockerSave, writeTar } from '../../packages/eif/test/build/image-writer.ts';
@@ -8,16 +8,10 @@ import { elf } from '../../packages/eif/test/build/workplace.ts';
 import { makeRoot } from '../../tools/demo/bundle.mjs';
 import { ROOT } from '../../tools/run.mjs';
 import { outputOf } from './output-of.ts';
-import { blobs } from './packages.ts';
+import { CPU, writeBlobs } from './packages.ts';
 
-const CPU = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 /** Port on which the image of an example tells its parent how it has ended. */
 const EXIT_STATUS_PORT = 9001;
-
-function writeBlobs(folder: string): void {
-  mkdirSync(folder, { recursive: true });
-  for (const [name, content] of Object.entries(blobs())) writeFileSync(join(folder, name), content);
-}
 
 /** signer.key and signer.pem, and the same certificate in DER. */
 function writeSigner(folder: string): void {
