@@ -18,16 +18,17 @@ const allow = [{ address: 'api.example', port: '*' }] as const;
 const egress = (entries: Parameters<typeof enclaveEgress>[0]['allow'] = allow) =>
   enclaveEgress({ transport: unixTransport({ folder, cid: 16 }), port: 3128, allow: entries, timeout: 10_000 });
 
+const route = {
+  direction: 'egress',
+  name: 'web',
+  vsockPort: 3128,
+  to: { kind: 'connect' },
+  allow: [],
+  cids: undefined,
+} as const;
+
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'egress-'));
-  const route = {
-    direction: 'egress',
-    name: 'web',
-    vsockPort: 3128,
-    to: { kind: 'connect' },
-    allow: [],
-    cids: undefined,
-  } as const;
   proxy = new ProxyService({
     transport: unixTransport({ folder, cid: 3 }),
     config: { routes: [route], allowList: [{ address: '*.example', port: '*', allowPrivate: true }] },
@@ -103,6 +104,29 @@ describe("the enclave's own way out", () => {
     const request = get({ host: 'other.example', port: 443, agent });
     const [error] = await once(request, 'error');
     expect(error).toMatchObject({ code: 'TARGET_NOT_ALLOWED' });
+  });
+
+  it('lets a range through by address only, since it is the parent that says where a name leads', async () => {
+    const server = createServer((socket) => socket.end('by address'));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const ranges = egress([{ address: '127.0.0.0/8', port: '*' }]);
+    for (const host of ['api.example', '10.0.0.1', '::1'])
+      await expect(ranges.connect({ host, port })).rejects.toMatchObject({ code: 'TARGET_NOT_ALLOWED' });
+    await proxy.reload({ routes: [route], allowList: [{ address: '127.0.0.1', port: '*' }] });
+    expect(await text(await ranges.connect({ host: '127.0.0.1', port }))).toBe('by address');
+    server.close();
+  });
+
+  it('is given up when its signal says so', async () => {
+    await proxy.drain({ timeout: 0 });
+    const silent = unixTransport({ folder, cid: 3 }).createServer({}, () => undefined);
+    await silent.listen({ port: 3128 });
+    const stop = new AbortController();
+    const connecting = egress().connect({ host: 'api.example', port: 443 }, { signal: stop.signal });
+    setTimeout(() => stop.abort(new Error('no longer wanted')), 50);
+    await expect(connecting).rejects.toThrow('no longer wanted');
+    await silent.drain({ timeout: 0 });
   });
 
   it("fails where the parent's list does not name it", async () => {

@@ -1,12 +1,13 @@
 import type { AgentOptions, RequestOptions } from 'node:https';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { connect as connectTls } from 'node:tls';
 import { brokenConnection, takeSlot } from '@nitro-enclaves/vsock/agent-slot';
 import type { AllowEntry, Target } from '../proxy/allow-list.ts';
-import { AllowList } from '../proxy/allow-list.ts';
+import { AllowList, notAllowed } from '../proxy/allow-list.ts';
 import { ProxyError } from '../proxy/error.ts';
 
 /** The part of a `Transport` that is needed here: a way to the parent. */
@@ -79,18 +80,29 @@ export class EnclaveEgress {
 
   /**
    * A connection to `target` through the parent's proxy.
-   * @throws {ProxyError} `TARGET_NOT_ALLOWED` before anything leaves the enclave; `CONNECT_FAILED`.
+   * @throws {ProxyError} `TARGET_NOT_ALLOWED` before anything leaves the enclave; `CONNECT_FAILED`. @throws the signal's reason.
    */
-  async connect(target: Target): Promise<Socket> {
+  async connect(target: Target, { signal }: { signal?: AbortSignal } = {}): Promise<Socket> {
+    signal?.throwIfAborted();
     const { transport, port, cid = 3, timeout = 10_000 } = this.#options;
-    this.#allowList.permit(target, transport.localCid);
-    const signal = AbortSignal.timeout(timeout);
+    this.#expectAllowed(target);
+    const deadline = AbortSignal.timeout(timeout);
+    const stop = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
     try {
-      const socket = await transport.connect({ cid, port, timeout, signal });
-      return await this.#tunnel(socket, target, signal);
+      const socket = await transport.connect({ cid, port, timeout, signal: stop });
+      return await this.#tunnel(socket, target, stop);
     } catch (error) {
+      signal?.throwIfAborted();
       throw error instanceof ProxyError ? error : failed(target, 'no way there', error);
     }
+  }
+
+  /** It is the parent that resolves names, so a range lets addresses through, and never a name that is said to lead there. */
+  #expectAllowed(target: Target): void {
+    const { localCid } = this.#options.transport;
+    const permission = this.#allowList.permit(target, localCid);
+    const isAllowed = isIP(target.host) === 0 ? permission.isNamed : permission.allowsAddress(target.host);
+    if (!isAllowed) throw notAllowed(target, localCid);
   }
 
   async #tunnel(socket: Socket, target: Target, signal: AbortSignal): Promise<Socket> {

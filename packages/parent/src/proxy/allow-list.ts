@@ -53,6 +53,8 @@ function isOfName({ name, suffix }: Rule, host: string): boolean {
 
 /** What a target may resolve to: decided once its name was allowed, and asked again for each address. */
 export interface Permission {
+  /** Whether an entry names the host itself. If not, only ranges could let it through, by the addresses that it has. */
+  readonly isNamed: boolean;
   allowsAddress(address: string): boolean;
 }
 
@@ -81,13 +83,15 @@ export class AllowList {
     const isNamed = named.length > 0;
     const isPrivateAllowed = named.some(({ allowPrivate }) => allowPrivate === true);
     return {
+      isNamed,
       allowsAddress: (address) =>
         ranges.some((range) => range.includes(address)) || (isNamed && (isPrivateAllowed || isPublicAddress(address))),
     };
   }
 }
 
-function notAllowed({ host, port }: Target, cid: number): ProxyError {
+/** The refusal of a target that no entry lets through. */
+export function notAllowed({ host, port }: Target, cid: number): ProxyError {
   return new ProxyError(
     'TARGET_NOT_ALLOWED',
     `expected a target on the allow-list for CID ${cid}, found ${JSON.stringify(host.slice(0, 253))} port ${port}`,
