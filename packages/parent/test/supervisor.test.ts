@@ -21,6 +21,8 @@ class MemoryLauncher implements EnclaveLauncher {
   readonly running: EnclaveDescription[] = [];
   started = 0;
   failing = 0;
+  /** How often it cannot say what runs. */
+  silent = 0;
 
   async runEnclave({ memoryMiB, cpuCount, signal }: RunEnclaveOptions): Promise<RunningEnclave> {
     signal?.throwIfAborted();
@@ -44,6 +46,10 @@ class MemoryLauncher implements EnclaveLauncher {
   }
 
   async describeEnclaves(): Promise<readonly EnclaveDescription[]> {
+    if (this.silent > 0) {
+      this.silent -= 1;
+      throw new Error('E10');
+    }
     return [...this.running];
   }
 
@@ -132,6 +138,37 @@ describe('a supervised enclave', () => {
     kept.on('ready', ({ EnclaveID }) => launcher.end(EnclaveID));
     await eventually(() => expect(delays.length).toBeGreaterThan(3));
     expect(new Set(delays)).toEqual(new Set([2]));
+  });
+
+  it('was not in good health while it started, however long that took', async () => {
+    const launcher = new MemoryLauncher();
+    const options = { healthyAfter: 0, maxRestarts: 2, readyTimeout: 10, ready: () => Promise.reject(new Error('no')) };
+    await supervise(launcher, options).done;
+    expect(launcher.started).toBe(3);
+  });
+
+  it('is not ended while the launcher cannot say what runs, but for that it never can', async () => {
+    const launcher = new MemoryLauncher();
+    const kept = supervise(launcher);
+    await kept.waitReady();
+    launcher.silent = 5;
+    await eventually(() => expect(launcher.silent).toBe(0));
+    expect(kept.enclave?.EnclaveID).toBe('enc1');
+    launcher.silent = 6;
+    await eventually(() => expect(kept.enclave?.EnclaveID).toBe('enc2'));
+    expect(launcher.running.map(({ EnclaveID }) => EnclaveID)).toEqual(['enc2']);
+  });
+
+  it("is ended, and not started again, when the enclave's own signal is aborted", async () => {
+    const launcher = new MemoryLauncher();
+    const stop = new AbortController();
+    const kept = supervise(launcher, { enclave: { ...enclave, signal: stop.signal } });
+    await kept.waitReady();
+    stop.abort();
+    await kept.done;
+    expect([launcher.started, launcher.running]).toEqual([1, []]);
+    await supervise(launcher, { enclave: { ...enclave, signal: stop.signal } }).done;
+    expect(launcher.started).toBe(1);
   });
 
   it('is ended and started again when it does not become ready in time', async () => {

@@ -12,7 +12,7 @@ export interface RestartPolicy {
   readonly initialDelay?: number;
   /** Longest wait, in ms. Default 60 000. */
   readonly maxDelay?: number;
-  /** After so long in good health the next wait is the first again, in ms. Default 60 000. */
+  /** After so long in good health, from ready on, the next wait is the first again, in ms. Default 60 000. */
   readonly healthyAfter?: number;
   /** Most restarts in a row that never got healthy. Default: no limit. */
   readonly maxRestarts?: number;
@@ -21,6 +21,7 @@ export interface RestartPolicy {
 /** Options of {@link superviseEnclave}. */
 export interface SuperviseOptions extends RestartPolicy {
   readonly launcher: EnclaveLauncher;
+  /** Its `signal` ends the supervision, as `stop()` does. */
   readonly enclave: RunEnclaveOptions;
   /**
    * Resolves once the application answers, such as after a first exchange over the transport, and is asked again while it
@@ -52,6 +53,9 @@ export interface SupervisorEvents {
 /** Told apart from a failing enclave: the supervisor was told to stop. */
 class Stopped extends Error {}
 
+/** A launcher that cannot say now what runs is asked again, so many times: an enclave in good health is not ended for that. */
+const MAX_FAILED_LOOKS = 5;
+
 /**
  * Keeps one enclave running: starts it, waits until it is ready, sees when it ends, and starts it again with a growing
  * delay. Its CID may be another after each restart: ask {@link EnclaveSupervisor.enclave}, or `waitReady()`.
@@ -61,6 +65,8 @@ export class EnclaveSupervisor extends EventEmitter<SupervisorEvents> {
   readonly #stop = new AbortController();
   #enclave: RunningEnclave | undefined;
   #isReady = false;
+  /** When the enclave of now, or the last one, became ready, if it did. */
+  #readyAt: number | undefined;
   #restarts = 0;
   /** Resolves when the supervision ends: stopped, not to be restarted, or out of restarts. Rejects never. */
   readonly done: Promise<void>;
@@ -69,7 +75,11 @@ export class EnclaveSupervisor extends EventEmitter<SupervisorEvents> {
   constructor(options: SuperviseOptions) {
     super();
     this.#options = options;
-    this.done = this.#supervise();
+    const { signal } = options.enclave;
+    const end = () => this.#stop.abort(new Stopped("the enclave's signal was aborted"));
+    if (signal?.aborted) end();
+    signal?.addEventListener('abort', end, { once: true });
+    this.done = this.#supervise().finally(() => signal?.removeEventListener('abort', end));
   }
 
   /** The enclave as it runs now, ready or not. */
@@ -124,11 +134,16 @@ export class EnclaveSupervisor extends EventEmitter<SupervisorEvents> {
 
   async #supervise(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const startedAt = performance.now();
+      this.#readyAt = undefined;
       const status = await this.#runOnce();
-      const wasHealthy = performance.now() - startedAt >= (this.#options.healthyAfter ?? 60_000);
-      if (!this.#isRestarted(status) || !(await this.#backOff(wasHealthy))) return;
+      if (!this.#isRestarted(status) || !(await this.#backOff())) return;
     }
+  }
+
+  /** Not from its start: nitro-cli waits three minutes and more for an image that does not boot. */
+  get #wasHealthy(): boolean {
+    const { healthyAfter = 60_000 } = this.#options;
+    return this.#readyAt !== undefined && performance.now() - this.#readyAt >= healthyAfter;
   }
 
   /** One life of the enclave. */
@@ -146,9 +161,7 @@ export class EnclaveSupervisor extends EventEmitter<SupervisorEvents> {
 
   async #start(): Promise<RunningEnclave> {
     const { launcher, enclave } = this.#options;
-    const signal =
-      enclave.signal === undefined ? this.#stop.signal : AbortSignal.any([enclave.signal, this.#stop.signal]);
-    this.#enclave = await launcher.runEnclave({ ...enclave, signal });
+    this.#enclave = await launcher.runEnclave({ ...enclave, signal: this.#stop.signal });
     this.emit('started', this.#enclave);
     return this.#enclave;
   }
@@ -170,6 +183,7 @@ export class EnclaveSupervisor extends EventEmitter<SupervisorEvents> {
       gone.abort();
     }
     this.#isReady = true;
+    this.#readyAt = performance.now();
     this.emit('ready', enclave);
   }
 
@@ -189,13 +203,23 @@ export class EnclaveSupervisor extends EventEmitter<SupervisorEvents> {
     }
   }
 
-  async #untilGone({ EnclaveID }: RunningEnclave, signal: AbortSignal = this.#stop.signal): Promise<void> {
-    const { launcher, pollInterval = 1000 } = this.#options;
-    for (;;) {
-      const enclaves = await launcher.describeEnclaves({ signal });
-      if (!enclaves.some((one) => one.EnclaveID === EnclaveID && one.State !== 'TERMINATING')) return;
+  async #untilGone(enclave: RunningEnclave, signal: AbortSignal = this.#stop.signal): Promise<void> {
+    const { pollInterval = 1000 } = this.#options;
+    for (let failed = 0; ; ) {
+      try {
+        if (!(await this.#isRunning(enclave, signal))) return;
+        failed = 0;
+      } catch (error) {
+        failed += 1;
+        if (signal.aborted || failed > MAX_FAILED_LOOKS) throw error;
+      }
       await sleep(pollInterval, undefined, { signal });
     }
+  }
+
+  async #isRunning({ EnclaveID }: RunningEnclave, signal: AbortSignal): Promise<boolean> {
+    const enclaves = await this.#options.launcher.describeEnclaves({ signal });
+    return enclaves.some((one) => one.EnclaveID === EnclaveID && one.State !== 'TERMINATING');
   }
 
   #ended(enclave: RunningEnclave): ExitStatus | undefined {
@@ -229,9 +253,9 @@ export class EnclaveSupervisor extends EventEmitter<SupervisorEvents> {
     return restart === 'always' || (restart === 'on-failure' && !isSuccess);
   }
 
-  async #backOff(wasHealthy: boolean): Promise<boolean> {
+  async #backOff(): Promise<boolean> {
     const { initialDelay = 1000, maxDelay = 60_000, maxRestarts = Number.POSITIVE_INFINITY } = this.#options;
-    this.#restarts = wasHealthy ? 0 : this.#restarts;
+    this.#restarts = this.#wasHealthy ? 0 : this.#restarts;
     if (this.#stop.signal.aborted || this.#restarts >= maxRestarts) return false;
     const delay = Math.min(maxDelay, initialDelay * 2 ** this.#restarts);
     this.#restarts += 1;
