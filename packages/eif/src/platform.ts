@@ -1,3 +1,4 @@
+import type { Gunzip } from './cpio/decompress.ts';
 import type { Crc32 } from './format/crc32.ts';
 
 /** A SHA-384 in progress. */
@@ -26,6 +27,8 @@ export interface ParallelSha384 {
 export interface Platform {
   createSha384(): Sha384;
   readonly crc32: Crc32;
+  /** Where the runtime's own, by the Compression Streams standard, is not to be relied on. */
+  readonly gunzip?: Gunzip;
   /** A second thread for `byteLength` bytes, where there is one and it is worth its start. */
   createParallelSha384?(byteLength: number): ParallelSha384 | undefined;
 }

@@ -7,8 +7,9 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CpioEntry } from '../src/cpio/entry.ts';
-import type { CpioLimits } from '../src/cpio/reader.ts';
+import type { CpioOptions } from '../src/cpio/reader.ts';
 import { readCpio } from '../src/cpio/reader.ts';
+import { gunzip } from '../src/node/gunzip.ts';
 import type { SyntheticFile } from './synthetic-image.ts';
 import { cpioArchive, cpioEntry } from './synthetic-image.ts';
 
@@ -20,7 +21,7 @@ interface Listed extends CpioEntry {
   readonly content: string;
 }
 
-async function list(archive: Uint8Array, pieceLength = 1000, limits: CpioLimits = {}): Promise<Listed[]> {
+async function list(archive: Uint8Array, pieceLength = 1000, options: CpioOptions = {}): Promise<Listed[]> {
   const listed: Listed[] = [];
   await readCpio(
     inPieces(archive, pieceLength),
@@ -29,12 +30,12 @@ async function list(archive: Uint8Array, pieceLength = 1000, limits: CpioLimits 
       for await (const piece of content) parts.push(piece.slice());
       listed.push({ ...entry, content: Buffer.concat(parts).toString() });
     },
-    limits,
+    { gunzip, ...options },
   );
   return listed;
 }
 
-type Refusal = [what: string, archive: Uint8Array, code: string, limits?: CpioLimits];
+type Refusal = [what: string, archive: Uint8Array, code: string, limits?: CpioOptions];
 
 const TRAILER = cpioEntry({ name: 'TRAILER!!!', mode: 0 }, 0);
 const only = (file: SyntheticFile): Buffer => Buffer.concat([cpioEntry(file, 1), TRAILER]);
@@ -143,6 +144,11 @@ describe('readCpio', () => {
     [
       'gzip with something behind',
       Buffer.concat([gzipSync(only({ name: 'a' })), Buffer.from('x')]),
+      'CPIO_COMPRESSION',
+    ],
+    [
+      'gzip, zeros, and an archive that the kernel would unpack',
+      Buffer.concat([gzipSync(only({ name: 'a' })), Buffer.alloc(512), only({ name: 'b' })]),
       'CPIO_COMPRESSION',
     ],
     ['gzip inside of gzip', gzipSync(gzipSync(only({ name: 'a' }))), 'CPIO_MAGIC'],

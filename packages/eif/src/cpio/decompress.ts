@@ -32,10 +32,12 @@ async function feed(
   }
 }
 
-async function* decompressed(
-  pieces: AsyncIterable<Uint8Array>,
-  stream: DecompressionStream,
-): AsyncGenerator<Uint8Array, void, undefined> {
+/** Decompresses gzip, and throws for anything else and for bytes behind it. */
+export type Gunzip = (pieces: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array, void, undefined>;
+
+/** As every JavaScript runtime can, by the Compression Streams standard. */
+const gunzipByStandard: Gunzip = async function* (pieces) {
+  const stream = new DecompressionStream('gzip');
   const fed = feed(pieces, stream.writable.getWriter()).catch(() => undefined);
   const reader = stream.readable.getReader();
   try {
@@ -47,16 +49,17 @@ async function* decompressed(
     await reader.cancel().catch(() => undefined);
     await fed;
   }
-}
+};
 
 /**
  * Decompresses an archive.
- * @throws {EifError} `CPIO_COMPRESSION` for damaged data and for every format but gzip.
+ * @throws {EifError} `CPIO_COMPRESSION` for damaged data, bytes behind them, and every format but gzip.
  */
 export function decompressCpio(
   pieces: AsyncIterable<Uint8Array>,
   compression: CpioCompression,
+  gunzip: Gunzip = gunzipByStandard,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  if (compression === 'gzip') return decompressed(pieces, new DecompressionStream('gzip'));
+  if (compression === 'gzip') return gunzip(pieces);
   return fail('CPIO_COMPRESSION', `expected a plain or gzip archive, found ${compression}`);
 }

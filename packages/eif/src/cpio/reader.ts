@@ -1,15 +1,18 @@
 import { fail } from '../error.ts';
 import { ByteReader } from '../read/byte-reader.ts';
+import type { Gunzip } from './decompress.ts';
 import { compressionOf, decompressCpio } from './decompress.ts';
 import type { CpioEntry, CpioHeader } from './entry.ts';
 import { CPIO_HEADER_BYTES, decodeCpioHeader, decodeCpioText, toCpioEntry } from './entry.ts';
 
-/** Bounds of one archive's reading. */
-export interface CpioLimits {
+/** Bounds of one archive's reading, and how it is decompressed. */
+export interface CpioOptions {
   /** Most entries. Default 2 000 000. */
   readonly maxEntries?: number;
   /** Most bytes once decompressed: a few kilobytes can hold gigabytes of zeros. Default 16 GiB. */
   readonly maxBytes?: number;
+  /** Default: by the Compression Streams standard. */
+  readonly gunzip?: Gunzip | undefined;
 }
 
 /** Sees each entry in the archive's order. Whatever it leaves of `content` is passed over. A piece holds until the next. */
@@ -29,16 +32,16 @@ class CpioReader {
   readonly #reader: ByteReader;
   readonly #visit: CpioVisitor;
   readonly #maxBytes: number;
-  readonly #limits: CpioLimits;
+  readonly #options: CpioOptions;
   #entriesLeft: number;
 
-  constructor(pieces: AsyncIterable<Uint8Array>, visit: CpioVisitor, limits: CpioLimits) {
-    const { maxEntries = 2_000_000, maxBytes = 16 * 1024 ** 3 } = limits;
+  constructor(pieces: AsyncIterable<Uint8Array>, visit: CpioVisitor, options: CpioOptions) {
+    const { maxEntries = 2_000_000, maxBytes = 16 * 1024 ** 3 } = options;
     this.#reader = new ByteReader(pieces);
     this.#visit = visit;
     this.#entriesLeft = maxEntries;
     this.#maxBytes = maxBytes;
-    this.#limits = limits;
+    this.#options = options;
   }
 
   /** Archives one after the other, zeros between them, as the kernel takes them; a compressed one ends the ramdisk. */
@@ -51,7 +54,8 @@ class CpioReader {
       }
       const compression = mayDecompress ? compressionOf(start) : undefined;
       if (compression === undefined) this.#failNoArchive();
-      const inner = new CpioReader(decompressCpio(this.#reader.rest(), compression), this.#visit, this.#limits);
+      const unpacked = decompressCpio(this.#reader.rest(), compression, this.#options.gunzip);
+      const inner = new CpioReader(unpacked, this.#visit, this.#options);
       await inner.readAll(false);
     }
   }
@@ -158,7 +162,7 @@ export function looksLikeArchive(start: Uint8Array): boolean {
 export async function readCpio(
   pieces: AsyncIterable<Uint8Array>,
   visit: CpioVisitor,
-  limits: CpioLimits = {},
+  options: CpioOptions = {},
 ): Promise<void> {
-  await new CpioReader(pieces, visit, limits).readAll(true);
+  await new CpioReader(pieces, visit, options).readAll(true);
 }

@@ -4,6 +4,7 @@ import type { CpioEntry } from '../cpio/entry.ts';
 import { readCpio } from '../cpio/reader.ts';
 import { fail } from '../error.ts';
 import { UnpackedTree } from '../extract/unpacked-tree.ts';
+import { gunzip } from './gunzip.ts';
 
 /** A file that was left out of an extraction. */
 export interface SkippedEntry {
@@ -29,7 +30,7 @@ export class Unpacker {
 
   async unpack(ramdisk: AsyncIterable<Uint8Array>): Promise<void> {
     this.#hardLinks.clear();
-    await readCpio(ramdisk, (entry, content) => this.#write(entry, content));
+    await readCpio(ramdisk, (entry, content) => this.#write(entry, content), { gunzip });
   }
 
   /** Sets the folders' modes and times, which only stay once nothing more is written into them. */

@@ -1,5 +1,6 @@
 import { encodeHex } from '@nitro-enclaves/core';
 import type { CpioEntry } from '../cpio/entry.ts';
+import type { CpioVisitor } from '../cpio/reader.ts';
 import { readCpio } from '../cpio/reader.ts';
 import { EifError } from '../error.ts';
 import type { Platform, Sha384 } from '../platform.ts';
@@ -82,11 +83,12 @@ class ContentsReader {
   async #list(data: AsyncIterable<Uint8Array>): Promise<Pick<RamdiskContents, 'entries' | 'notReadable'>> {
     const entries: EifEntry[] = [];
     const ramdisk = this.ramdisks.length;
+    const visit: CpioVisitor = async (entry, content) => {
+      const digest = entry.type === 'file' ? { sha384: await this.#hashFile(entry, ramdisk, content) } : {};
+      entries.push({ ...entry, ramdisk, ...digest });
+    };
     try {
-      await readCpio(data, async (entry, content) => {
-        const digest = entry.type === 'file' ? { sha384: await this.#hashFile(entry, ramdisk, content) } : {};
-        entries.push({ ...entry, ramdisk, ...digest });
-      });
+      await readCpio(data, visit, { gunzip: this.#options.platform.gunzip });
       return { entries };
     } catch (error) {
       // The image itself may be fine: a ramdisk is measured whatever is in it.
