@@ -1,15 +1,17 @@
 import type { Addon, Report } from './addon.ts';
 import { addon } from './addon.ts';
+import { expectSuccess } from './error.ts';
 
 /** Where the reports of the addon go, and who of their receivers keeps the process alive. */
-class Reports {
+export class Reports {
   readonly #addon: Addon;
   readonly #receivers = new Map<number, Report>();
   readonly #holding = new Set<number>();
 
   constructor(native: Addon) {
     this.#addon = native;
-    native.start((id, result, peer, local) => this.#receivers.get(id)?.(id, result, peer, local));
+    const report: Report = (id, result, peer, local) => this.#receivers.get(id)?.(id, result, peer, local);
+    expectSuccess('epoll_create1', native.start(report));
   }
 
   add(id: number, receiver: Report): void {
@@ -35,7 +37,10 @@ class Reports {
 
 let started: Reports | undefined;
 
-/** The reports of this thread; the first call starts the addon's epoll thread. */
+/**
+ * The reports of this thread; the first call starts the addon's epoll thread.
+ * @throws {SystemError} `EMFILE`, `ENOMEM` when there is no descriptor or thread for it; the next call tries again.
+ */
 export function reports(): Reports {
   started ??= new Reports(addon());
   return started;

@@ -1,5 +1,6 @@
 import { addon } from './addon.ts';
 import { expectSuccess, systemError } from './error.ts';
+import type { Reports } from './reports.ts';
 import { reports } from './reports.ts';
 
 /*
@@ -66,6 +67,16 @@ export function localCid(): number {
   return expectSuccess('ioctl', addon().localCid());
 }
 
+/** The reports, for what has taken `descriptor` over and cannot go on without them. */
+function reportsFor(descriptor: number): Reports {
+  try {
+    return reports();
+  } catch (error) {
+    closeSocket(descriptor);
+    throw error;
+  }
+}
+
 /** How an attempt to connect ended: exactly one of the two is called, unless it is cancelled before. */
 export interface ConnectOutcome {
   connected(descriptor: number): void;
@@ -81,7 +92,7 @@ export function connectSocket(
   name: Uint8Array,
   { timeout, connected, failed }: ConnectOutcome & { timeout: number },
 ): () => void {
-  const receivers = reports();
+  const receivers = reportsFor(descriptor);
   const id = addon().connect(descriptor, name, timeout);
   if (id < 0) {
     closeSocket(descriptor);
@@ -129,7 +140,7 @@ const ECANCELED = -125;
 
 /** Listens on the bound `descriptor`, which is the addon's from then on, even when this throws. */
 export function listenSocket(descriptor: number, backlog: number, receiver: ListenerReceiver): SocketListener {
-  const receivers = reports();
+  const receivers = reportsFor(descriptor);
   const id = addon().listen(descriptor, backlog);
   if (id < 0) {
     closeSocket(descriptor);
@@ -145,6 +156,8 @@ export function listenSocket(descriptor: number, backlog: number, receiver: List
     }
     receivers.remove(id);
     finish();
+    // There is nothing left that closing would have to wait for.
+    closed ??= Promise.resolve();
     if (result !== ECANCELED) receiver.failed(systemError('accept', result));
   });
   return {

@@ -5,6 +5,7 @@ import { transportConformance } from '../../vsock/src/conformance/index.ts';
 import { nativeTransport } from '../../vsock/src/native-transport.ts';
 import { unixFamily } from '../../vsock/test/unix-family.ts';
 import { CHECKS } from './checks.ts';
+import { connectExhausted } from './exhausted.ts';
 import { abandonEverything } from './leak-checks.ts';
 import { relayAndForget } from './relay-checks.ts';
 
@@ -28,7 +29,8 @@ async function main(): Promise<void> {
   // Nothing is left that would keep the process alive: if it does, whoever started it sees it hang.
 }
 
-if (isMainThread) await main();
+if (process.argv[2] === 'exhausted') await connectExhausted();
+else if (isMainThread) await main();
 else if (workerData.mode === 'relay') await relayAndForget(workerData.name);
 else if (workerData.mode === 'exit') await abandonEverything(workerData.fullName, () => process.exit(0));
 else await abandonEverything(workerData.fullName, () => parentPort?.postMessage('ready'));

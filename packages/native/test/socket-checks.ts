@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import {
   bindSocket,
   closeSocket,
@@ -100,6 +100,32 @@ export const socketChecks: readonly Check[] = [
       const { listener } = listenOn(AF_UNIX);
       assert.equal(listener.close(), listener.close());
       await listener.close();
+    },
+  },
+  {
+    name: 'a listener that the kernel takes away says so once, and is closed',
+    run: async () => {
+      const descriptor = openSocket(AF_UNIX);
+      const name = unixName();
+      bindSocket(descriptor, name);
+      const errors: unknown[] = [];
+      const accepted = (): void => assert.fail('accepted');
+      const listener = listenSocket(descriptor, 1, { accepted, failed: (error) => errors.push(error) });
+      // Something that is no socket under its number; the queue goes on under another, and tells of who comes.
+      const keeper = openSocket(AF_UNIX);
+      duplicateSocket(descriptor, keeper);
+      const nothing = openSync('/dev/null', 'r');
+      duplicateSocket(nothing, descriptor);
+      closeSync(nothing);
+      const client = await connectTo(name);
+      await until(() => errors.length > 0);
+      await listener.close();
+      assert.deepEqual(
+        errors.map((error) => error instanceof Error && [Reflect.get(error, 'code'), Reflect.get(error, 'syscall')]),
+        [['EBADF', 'accept']],
+      );
+      closeSocket(client);
+      closeSocket(keeper);
     },
   },
   {
