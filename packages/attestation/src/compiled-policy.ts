@@ -21,12 +21,11 @@ import {
   readDuration,
   readFlag,
   readHex,
-  readImagePcrs,
   readNonce,
   readPcrs,
   readText,
 } from './policy-values.ts';
-import { BINDING_LABEL, purposePreimage, textPreimage } from './preimage.ts';
+import { BINDING_LABEL, purposePreimage, textPreimage, ZERO_PCR } from './preimage.ts';
 
 /** One allowed image. */
 export interface CompiledImage {
@@ -101,7 +100,7 @@ const OPTIONS = {
   id: readText,
   kind: expecting<DocumentKind>('enclave or nitrotpm', (value) => value === 'enclave' || value === 'nitrotpm'),
   images: listOf(
-    optionsOf({ pcrs: readImagePcrs }, { name: readText }),
+    optionsOf({ pcrs: readPcrs }, { name: readText }),
     expecting('at least one image', isFilledList, 'POLICY_IMAGE_MISSING'),
   ),
   pcrs: readPcrs,
@@ -138,8 +137,13 @@ function compile(options: ReturnType<typeof readArchiveOptions>): CompiledPolicy
   const { kind = DEFAULT_KIND, images, [customTrustAnchor]: trustAnchor } = options;
   expectEither(images, options[allowAnyImage], 'policy.images', OPTIONS.images);
   for (const [index, { pcrs }] of (images ?? []).entries()) {
-    if (IMAGE_PCRS[kind].every((pcr) => pcrs.has(pcr))) continue;
-    refusePolicy('POLICY_IMAGE_PCRS', `policy.images[${index}].pcrs`, `all of PCR${IMAGE_PCRS[kind].join(', PCR')}`);
+    const path = `policy.images[${index}].pcrs`;
+    for (const pcr of IMAGE_PCRS[kind]) {
+      const value = pcrs.get(pcr);
+      if (!value) refusePolicy('POLICY_IMAGE_PCRS', path, `all of PCR${IMAGE_PCRS[kind].join(', PCR')}`);
+      // Zeros there are debug mode, not an image. In other registers they are a value: PCR12 of an attestable AMI is zero.
+      if (value === ZERO_PCR) refusePolicy('POLICY_PCR_ZERO', `${path}[${pcr}]`, 'a measurement', 'zeros');
+    }
   }
   return { ...options, kind, trustAnchor };
 }

@@ -122,14 +122,3 @@ export function readPcrs(value: unknown, path: string): PolicyPcrs {
   }
   return pcrs;
 }
-
-/** The PCR values of an image, measured ones: zeros would accept debug mode. */
-export function readImagePcrs(value: unknown, path: string): PolicyPcrs {
-  const pcrs = readPcrs(value, path);
-  for (const [index, pcr] of pcrs) {
-    if (pcr === ZERO_PCR) {
-      refusePolicy('POLICY_PCR_ZERO', `${path}[${index}]`, 'a measurement', 'zeros, as in debug mode');
-    }
-  }
-  return pcrs;
-}

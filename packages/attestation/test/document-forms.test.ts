@@ -141,6 +141,19 @@ describe('a document of an instance with NitroTPM', () => {
     expect(verified).toMatchObject({ kind: 'nitrotpm', instanceId: INSTANCE_ID, image: { name: 'ami' }, pcrs });
   });
 
+  it('is compared with a PCR12 of zeros, as the reference measurements of an AMI have it', async () => {
+    const measured = { name: 'ami', pcrs: { ...image.pcrs, 12: ZERO_PCR } };
+    const policy = { ...rules, kind: 'nitrotpm', images: [measured] } as const;
+    expect(await codeOfRejection(verifyAttestationDocument(await document, policy, { now: NOW }))).toBe('accepted');
+    // A command line given at boot is measured into it.
+    const commanded = await issue({
+      kind: 'nitrotpm',
+      moduleId: TPM_MODULE_ID,
+      pcrs: { ...pcrs, 12: pcrOf('init=/bin/sh') },
+    });
+    expect(await codeOfRejection(verifyAttestationDocument(commanded, policy, { now: NOW }))).toBe('IMAGE_MISMATCH');
+  });
+
   it('is refused otherwise, also when any image is allowed', async () => {
     const policy = { ...rules, [allowAnyImage]: true } as const;
     const code = await codeOfRejection(verifyAttestationDocument(await document, policy, { now: NOW }));

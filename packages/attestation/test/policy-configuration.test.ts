@@ -70,6 +70,11 @@ const WRONG: readonly (readonly [what: string, policy: unknown, code: string])[]
     { ...COMPLETE, kind: 'nitrotpm', images: [{ pcrs: { 7: PCR } }] },
     'POLICY_IMAGE_PCRS',
   ],
+  [
+    'an instance image whose PCR4 is zero',
+    { ...COMPLETE, kind: 'nitrotpm', images: [{ pcrs: { 4: ZERO_PCR, 7: PCR } }] },
+    'POLICY_PCR_ZERO',
+  ],
   ['another kind', { ...COMPLETE, kind: 'sgx' }, 'POLICY_OPTION_TYPE'],
   ['a misspelt option', { ...COMPLETE, publickey: NONCE }, 'POLICY_UNKNOWN_OPTION'],
   ['a loosening as text', { ...COMPLETE, allowDebugMode: true }, 'POLICY_UNKNOWN_OPTION'],
