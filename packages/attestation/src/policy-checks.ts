@@ -119,9 +119,12 @@ function checkFreshness(freshness: CompiledFreshness, { nonce, timestamp }: Atte
   }
 }
 
-/** One made for a KMS call carries an RSA key and nothing else; the parent sees it, and could present it elsewhere. */
+/**
+ * One made for a KMS call carries an RSA key and nothing else; the parent sees it, and could present it elsewhere. User data
+ * or a nonce of no bytes are nothing, too.
+ */
 function checkPurpose({ publicKey, userData, nonce }: AttestationDocument): void {
-  if (!publicKey || userData || nonce || !RSA_PUBLIC_KEY.test(encodeHex(publicKey))) return;
+  if (!publicKey || userData?.length || nonce?.length || !RSA_PUBLIC_KEY.test(encodeHex(publicKey))) return;
   refuse('KMS_RECIPIENT_DOCUMENT', '$.public_key', 'no document for KMS');
 }
 

@@ -268,6 +268,13 @@ describe('a document that was made for KMS', () => {
     expect(await outcome(await issue({ publicKey: long }), base)).toBe('KMS_RECIPIENT_DOCUMENT');
   });
 
+  it('is refused also when its user data and its nonce are there but empty', async () => {
+    const empty = new Uint8Array();
+    for (const fields of [{ userData: empty }, { nonce: empty }, { userData: empty, nonce: empty }]) {
+      expect(await outcome(await issue({ publicKey, ...fields }), base)).toBe('KMS_RECIPIENT_DOCUMENT');
+    }
+  });
+
   it('is accepted when its key is pinned, or by name', async () => {
     expect(await outcome(await issue({ publicKey }), { ...base, publicKey })).toBe('accepted');
     expect(await outcome(await issue({ publicKey }), { ...base, [allowKmsRecipientDocument]: true })).toBe('accepted');
