@@ -54,7 +54,8 @@ export class LinkCache {
     this.#nextId += 1;
     this.#links.set(nameOf(encoded, issuerId), link);
     const [oldest = 0] = this.#links.keys();
-    if (this.#links.size > this.#capacity) this.#links.delete(oldest);
+    // So written that a capacity that is no number holds nothing instead of everything.
+    if (!(this.#links.size <= this.#capacity)) this.#links.delete(oldest);
     return link;
   }
 }

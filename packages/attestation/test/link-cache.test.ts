@@ -59,6 +59,12 @@ describe('a link cache', () => {
     expect(cache.get(instance.certificate.encoded, 0)).toBeUndefined();
   });
 
+  it('of a capacity that is no number holds nothing', () => {
+    const cache = new LinkCache(Number.NaN);
+    cache.add(instance, 0);
+    expect(cache.get(instance.certificate.encoded, 0)).toBeUndefined();
+  });
+
   it('gives a link that comes again after it was forgotten another name, so that old ones below it stay forgotten', () => {
     const cache = new LinkCache(1);
     const first = cache.add(root, 0);
