@@ -351,6 +351,29 @@ describe('streams', () => {
     expect(await refusalOf(buffer(Readable.from([plaintext]).pipe(stream)))).toBe('PLAINTEXT_LENGTH');
   });
 
+  it.each([[[200_000]], [[70_000, 70_000]], [[1, 150_000, 65_536, 200_000]]])(
+    'take what was stated in pieces of %j bytes, larger than a frame',
+    async (sizes) => {
+      const bytes = sizes.map((size) => randomBytes(size));
+      const plaintextLength = sizes.reduce((sum, size) => sum + size);
+      const stream = data({ cache: { maxAge: 600_000 } }).encryptStream({ context, plaintextLength });
+      const message = await buffer(Readable.from(bytes).pipe(stream));
+      expect(Buffer.from((await data().decrypt(message, { context })).plaintext).equals(Buffer.concat(bytes))).toBe(true);
+    },
+  );
+
+  it.each([{}, { plaintextLength: 4000 }])('end quietly when they are destroyed half way: %j', async (stated) => {
+    const stream = data({ frameBytes: 256 }).encryptStream({ context, ...stated });
+    const closed = new Promise<void>((resolve) => stream.once('close', resolve));
+    stream.write(randomBytes(700));
+    await new Promise((resolve) => stream.once('data', resolve));
+    stream.destroy();
+    await closed;
+    // Whatever still went on in the Encryption SDK's stream would throw into nowhere now.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(stream.errored).toBeNull();
+  });
+
   it('refuse a signed message, whose signature comes last, unless asked by name', async () => {
     const { result } = await esdk.encrypt(keyring(), plaintext, { encryptionContext: context });
     const open = (options: object) =>

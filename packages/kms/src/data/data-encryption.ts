@@ -7,7 +7,7 @@ import { ContainedStream } from './contained-stream.ts';
 import type { DataContext } from './encryption-context.ts';
 import { ContextBoundMaterials, expectOwnField } from './encryption-context.ts';
 import type { DataKeyOptions } from './materials.ts';
-import { dataKeyMaterials } from './materials.ts';
+import { dataKeyMaterials, SizedMaterials } from './materials.ts';
 
 /**
  * Lets a stream release the plaintext of a signed message before its signature, which stands at the end, was checked. Each
@@ -131,11 +131,10 @@ export class DataEncryption {
    * they are.
    */
   encryptStream({ context, plaintextLength }: EncryptStreamOptions): Duplex {
-    const options = {
-      ...this.#encryptOptions(context),
-      ...(plaintextLength === undefined ? {} : { plaintextLength }),
-    };
-    return new ContainedStream(sdk.encryptStream(this.#materials, options), {
+    const options = this.#encryptOptions(context);
+    const materials =
+      plaintextLength === undefined ? this.#materials : new SizedMaterials(this.#materials, plaintextLength);
+    return new ContainedStream(sdk.encryptStream(materials, options), {
       explain: (error) => (error instanceof Error ? error : new Error(String(error))),
       // Its last frame goes nowhere: only this way does it put its data key away.
       stop: (inner) => void inner.end().resume(),

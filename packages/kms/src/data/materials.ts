@@ -1,4 +1,11 @@
-import type { KmsNodeClientSupplier, NodeMaterialsManager } from '@aws-crypto/client-node';
+import type {
+  KmsNodeClientSupplier,
+  NodeDecryptionMaterial,
+  NodeDecryptionRequest,
+  NodeEncryptionMaterial,
+  NodeEncryptionRequest,
+  NodeMaterialsManager,
+} from '@aws-crypto/client-node';
 import {
   getLocalCryptographicMaterialsCache,
   KmsKeyringNode,
@@ -54,4 +61,26 @@ export function dataKeyMaterials({
     maxMessagesEncrypted: maxMessages,
     maxBytesEncrypted: maxBytes,
   });
+}
+
+/**
+ * States the length of a message to a cache, which counts the bytes under each data key by it. The Encryption SDK's own
+ * option would also make its stream count them, which it does wrongly for pieces larger than a frame.
+ */
+export class SizedMaterials implements NodeMaterialsManager {
+  readonly #inner: NodeMaterialsManager;
+  readonly #plaintextLength: number;
+
+  constructor(inner: NodeMaterialsManager, plaintextLength: number) {
+    this.#inner = inner;
+    this.#plaintextLength = plaintextLength;
+  }
+
+  getEncryptionMaterials(request: NodeEncryptionRequest): Promise<NodeEncryptionMaterial> {
+    return this.#inner.getEncryptionMaterials({ ...request, plaintextLength: this.#plaintextLength });
+  }
+
+  decryptMaterials(request: NodeDecryptionRequest): Promise<NodeDecryptionMaterial> {
+    return this.#inner.decryptMaterials(request);
+  }
 }
