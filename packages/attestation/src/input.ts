@@ -30,7 +30,7 @@ export function expectEncodedDocument(text: string): void {
 }
 
 /** The beginning of `input` if all of it is text; a document begins with 84 or d2, which no text does. */
-export function sampleText(input: Uint8Array): string | undefined {
+function sampleText(input: Uint8Array): string | undefined {
   if ((input[0] ?? 0) > 0x7e) return undefined;
   const sample = String.fromCharCode(...input.subarray(0, SAMPLE_BYTES));
   return /^[\t-\r -~]+$/.test(sample) ? sample.trim() : undefined;

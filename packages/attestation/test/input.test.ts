@@ -33,6 +33,9 @@ describe('a document is read', () => {
     ['hexadecimal in columns', hex.replace(/.{2}/g, '$& ')],
     ['a file of base64', bytes(`${lines(base64)}\n`)],
     ['a file of hexadecimal', bytes(hex)],
+    ['hexadecimal that says so', `0x${hex}`],
+    ['a file of base64 with a mark', bytes(`\ufeff${base64}\n`)],
+    ['a file of base64 of Windows PowerShell', new Uint8Array(Buffer.from(`\ufeff${base64}\r\n`, 'utf16le'))],
   ])('from %s', (_, input) => {
     expect(readAttestationDocumentBytes(input)).toEqual(document);
   });
@@ -63,6 +66,8 @@ const REFUSED: readonly (readonly [what: string, input: unknown, code: string, w
   ['text', 'Hello, world!', 'DOCUMENT_IS_TEXT', ['other text', 'bytes, base64 or hexadecimal']],
   ['base64 of base64', Buffer.from(base64).toString('base64'), 'DOCUMENT_IS_TEXT', ['base64 of base64', 'decode it']],
   ['base64 of a PEM', btoa('-----BEGIN CERTIFICATE-----\nMIIC'), 'DOCUMENT_IS_TEXT', ['PEM']],
+  ['base64 of a text file', Buffer.from('Grüße\n').toString('base64'), 'DOCUMENT_IS_TEXT', ['other text inside']],
+  ['base64 of base64 and a line break', btoa(`${base64}\n`), 'DOCUMENT_IS_TEXT', ['base64 text inside']],
   ['base64 of hexadecimal', btoa(hex), 'DOCUMENT_IS_TEXT', ['text inside the text']],
   [
     'hexadecimal that lost a digit',
@@ -80,8 +85,16 @@ const REFUSED: readonly (readonly [what: string, input: unknown, code: string, w
   ['null', null, 'DOCUMENT_NOT_BYTES', ['Uint8Array']],
 ];
 
+/** Text that only what decodes text knows as such. */
+const REFUSED_AS_FILE: typeof REFUSED = [
+  ['a text file of another language', bytes('Grüße aus Zürich, 你好\n'), 'DOCUMENT_IS_TEXT', ['other text']],
+  ['a text file with a mark', bytes('\ufeffHello, world!\n'), 'DOCUMENT_IS_TEXT', ['other text']],
+  ['a PEM file with a mark', bytes('\ufeff-----BEGIN CERTIFICATE-----\nMIIC'), 'DOCUMENT_IS_TEXT', ['a PEM']],
+  ['a text file in UTF-16', Buffer.from('\ufeffHello, world!', 'utf16le'), 'DOCUMENT_IS_TEXT', ['other text']],
+];
+
 describe('what is not a document', () => {
-  it.each(REFUSED)(
+  it.each([...REFUSED, ...REFUSED_AS_FILE])(
     '(%s) is refused in one sentence of what was expected, found, and is to be done',
     (_, input, code, words) => {
       const read = () => readAttestationDocumentBytes(input as Uint8Array);
