@@ -171,14 +171,41 @@ describe('errors of KMS', () => {
     expect(await refusalOf(encrypting)).toBe('ExpiredTokenException');
   });
 
-  it('are named in the cause of a decryption', async () => {
+  it('come through a decryption as they are, and do not make the message a damaged one', async () => {
     const message = await data().encrypt(plaintext, { context });
     emulation.kmsFaults({ kind: 'throttle' });
-    const error = await data()
-      .decrypt(message, { context })
-      .catch((reason) => reason);
-    expect(error).toMatchObject({ code: 'MESSAGE_REFUSED' });
-    expect(String(error.cause)).toContain('ThrottlingException');
+    const stream = Readable.from([message]).pipe(data().decryptStream({ context }));
+    for (const decrypting of [data().decrypt(message, { context }), buffer(stream)])
+      await expect(decrypting).rejects.toMatchObject({
+        name: 'ThrottlingException',
+        message: expect.stringContaining('slow down'),
+      });
+  });
+
+  it('come through a decryption by another image, with its PCRs', async () => {
+    const message = await data().encrypt(plaintext, { context });
+    const elsewhere = data({ client: emulation.client({ isOtherImage: true }) });
+    await expect(elsewhere.decrypt(message, { context })).rejects.toMatchObject({
+      name: 'AccessDeniedException',
+      message: expect.stringContaining(`PCR0=${'b0'.repeat(48)}`),
+    });
+  });
+
+  it('are of no account where another key opens the message', async () => {
+    const message = await data({ additionalKeyArns: [OTHER_KEY_ARN] }).encrypt(plaintext, { context });
+    emulation.kmsFaults({ kind: 'throttle', operations: ['Decrypt'], times: 1 });
+    const { plaintext: opened } = await data({ additionalKeyArns: [OTHER_KEY_ARN] }).decrypt(message, { context });
+    expect(Buffer.from(opened)).toEqual(plaintext);
+  });
+
+  it('that are about the message stay MESSAGE_REFUSED', async () => {
+    const message = Buffer.from(await data().encrypt(plaintext, { context }));
+    const names = message.indexOf('tenant');
+    message.write('tenanz', names);
+    emulation.audit.length = 0;
+    const opening = data().decrypt(message, { context: { purpose: 'payments' } });
+    expect(await refusalOf(opening)).toBe('MESSAGE_REFUSED');
+    expect(calls('Decrypt')).toBe(1);
   });
 
   it('do not outlast the signal', async () => {
@@ -358,7 +385,9 @@ describe('streams', () => {
       const plaintextLength = sizes.reduce((sum, size) => sum + size);
       const stream = data({ cache: { maxAge: 600_000 } }).encryptStream({ context, plaintextLength });
       const message = await buffer(Readable.from(bytes).pipe(stream));
-      expect(Buffer.from((await data().decrypt(message, { context })).plaintext).equals(Buffer.concat(bytes))).toBe(true);
+      expect(Buffer.from((await data().decrypt(message, { context })).plaintext).equals(Buffer.concat(bytes))).toBe(
+        true,
+      );
     },
   );
 

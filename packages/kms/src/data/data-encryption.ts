@@ -6,6 +6,7 @@ import { DataError } from '../error.ts';
 import { ContainedStream } from './contained-stream.ts';
 import type { DataContext } from './encryption-context.ts';
 import { ContextBoundMaterials, expectOwnField } from './encryption-context.ts';
+import { DataKeyUnavailable, KeyFailures } from './key-failures.ts';
 import type { DataKeyOptions } from './materials.ts';
 import { dataKeyMaterials, SizedMaterials } from './materials.ts';
 
@@ -64,9 +65,10 @@ const sdk: ReturnType<typeof buildClient> = buildClient({
   maxEncryptedDataKeys: MAX_ENCRYPTED_DATA_KEYS,
 });
 
-/** Our own errors as they are; all others under one code. */
+/** Our own errors and those of the KMS client as they are; all others under one code. */
 function refused(cause: unknown): Error {
   if (cause instanceof NitroEnclavesError) return cause;
+  if (cause instanceof DataKeyUnavailable && cause.cause instanceof Error) return cause.cause;
   return new DataError(
     'MESSAGE_REFUSED',
     'expected a whole message of the AWS Encryption SDK, committed, under one of the keys given, found one that does not open: it is damaged, cut off, or not for this enclave (see the cause)',
@@ -90,13 +92,14 @@ function abortable<Result>(work: Promise<Result>, signal: AbortSignal | undefine
  * Source: AWS Encryption SDK Developer Guide, "Message format reference".
  */
 export class DataEncryption {
+  readonly #failures = new KeyFailures();
   readonly #materials: NodeMaterialsManager;
   readonly #frameBytes: number;
   readonly #maxFrameBytes: number;
 
   /** See {@link dataEncryption}. */
   constructor(options: DataEncryptionOptions) {
-    this.#materials = dataKeyMaterials(options);
+    this.#materials = dataKeyMaterials({ ...options, client: this.#failures.watch(options.client) });
     this.#frameBytes = options.frameBytes ?? 65_536;
     this.#maxFrameBytes = options.maxFrameBytes ?? 16_777_216;
   }
@@ -113,7 +116,7 @@ export class DataEncryption {
 
   /**
    * Opens a message; each field of `context` must be in it with that value.
-   * @throws {DataError} `CONTEXT_FIELD_MISSING`, `CONTEXT_MISMATCH`, `MESSAGE_REFUSED`.
+   * @throws {DataError} `CONTEXT_FIELD_MISSING`, `CONTEXT_MISMATCH`, `MESSAGE_REFUSED`; errors of the KMS client as they are.
    */
   async decrypt(message: Uint8Array, { context, signal }: DataBytesOptions): Promise<DecryptedData> {
     const materials = this.#boundTo(context);
@@ -146,7 +149,8 @@ export class DataEncryption {
    * One message in, plaintext out, each frame only after it was authenticated. A message that was cut off fails at its end,
    * after whole frames came out: what they led to has to wait for the stream's end. Signed messages are refused, since their
    * signature comes last, unless asked for by {@link releaseBeforeSignature}.
-   * @throws {DataError} `CONTEXT_FIELD_MISSING`. The stream fails with `CONTEXT_MISMATCH` or `MESSAGE_REFUSED`.
+   * @throws {DataError} `CONTEXT_FIELD_MISSING`. The stream fails with `CONTEXT_MISMATCH`, `MESSAGE_REFUSED`, and
+   * errors of the KMS client as they are.
    */
   decryptStream(options: DecryptStreamOptions): Duplex {
     const materials = this.#boundTo(options.context);
@@ -169,7 +173,7 @@ export class DataEncryption {
 
   #boundTo(context: DataContext): NodeMaterialsManager {
     expectOwnField(context);
-    return new ContextBoundMaterials(this.#materials, context);
+    return new ContextBoundMaterials(this.#materials, { expected: context, failures: this.#failures });
   }
 }
 

@@ -7,6 +7,7 @@ import type {
   NodeMaterialsManager,
 } from '@aws-crypto/client-node';
 import { DataError } from '../error.ts';
+import type { KeyFailures } from './key-failures.ts';
 
 /**
  * What a message says of itself in the clear, and what KMS and AES-GCM both authenticate (AWS Encryption SDK Developer
@@ -47,16 +48,18 @@ function expectFields(found: EncryptionContext, expected: DataContext): void {
 export class ContextBoundMaterials implements NodeMaterialsManager {
   readonly #inner: NodeMaterialsManager;
   readonly #expected: DataContext;
+  readonly #failures: KeyFailures;
   readonly getEncryptionMaterials: NodeGetEncryptionMaterials;
 
-  constructor(inner: NodeMaterialsManager, expected: DataContext) {
+  constructor(inner: NodeMaterialsManager, { expected, failures }: { expected: DataContext; failures: KeyFailures }) {
     this.#inner = inner;
     this.#expected = expected;
+    this.#failures = failures;
     this.getEncryptionMaterials = (request): Promise<NodeEncryptionMaterial> => inner.getEncryptionMaterials(request);
   }
 
   async decryptMaterials(request: NodeDecryptionRequest): Promise<NodeDecryptionMaterial> {
     expectFields(request.encryptionContext, this.#expected);
-    return this.#inner.decryptMaterials(request);
+    return this.#failures.during(() => this.#inner.decryptMaterials(request));
   }
 }
