@@ -1,3 +1,5 @@
+import { expectInteger } from './range.ts';
+
 /** Where a vsock endpoint is: `cid` says which machine, `port` which service on it. Both are unsigned 32-bit numbers. */
 export interface VsockAddress {
   readonly cid: number;
@@ -34,25 +36,24 @@ export function formatVsockAddress({ cid, port }: VsockAddress): string {
   return `${formatCid(cid)}:${port}`;
 }
 
-function expectUnsigned(name: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  const error = new RangeError(`expected ${name} to be an integer from ${least} to ${most}, found ${String(value)}`);
-  throw Object.assign(error, { code: 'ERR_OUT_OF_RANGE' });
-}
-
 /** Refuses what no connection can be made to: VMADDR_CID_ANY, port 0, VMADDR_PORT_ANY, and what is no 32-bit number. */
 export function expectDestination({ cid, port }: VsockAddress): void {
-  expectUnsigned('cid', cid, 0, VMADDR_CID_ANY - 1);
-  expectUnsigned('port', port, 1, VMADDR_PORT_ANY - 1);
+  expectPeer(cid);
+  expectInteger('port', port, 1, VMADDR_PORT_ANY - 1);
 }
 
 /** Refuses what cannot be listened on. 0 and VMADDR_PORT_ANY both ask for a port of the kernel's choice. */
 export function expectListenable({ cid, port }: VsockAddress): void {
-  expectUnsigned('cid', cid, 0, VMADDR_CID_ANY);
-  expectUnsigned('port', port, 0, VMADDR_PORT_ANY);
+  expectInteger('cid', cid, 0, VMADDR_CID_ANY);
+  expectInteger('port', port, 0, VMADDR_PORT_ANY);
 }
 
 /** Refuses what no machine has as its own CID: the reserved 0 and 1, and VMADDR_CID_ANY. */
 export function expectMachine(cid: number): void {
-  expectUnsigned('cid', cid, VMADDR_CID_HOST, VMADDR_CID_ANY - 1);
+  expectInteger('cid', cid, VMADDR_CID_HOST, VMADDR_CID_ANY - 1);
+}
+
+/** Refuses what no peer has as its CID. */
+export function expectPeer(cid: number): void {
+  expectInteger('cid', cid, 0, VMADDR_CID_ANY - 1);
 }

@@ -1,5 +1,6 @@
 import type { VsockAddress } from './address.ts';
 import { expectDestination } from './address.ts';
+import { connectTimeout as expectTimeout } from './attempt.ts';
 import type { Transport } from './transport.ts';
 import { vsockTransport } from './vsock-transport.ts';
 
@@ -20,5 +21,6 @@ export interface Destination extends VsockAddress {
 /** Checks a destination once, so that a mistake is not first met by the first request. */
 export function resolveDestination({ cid, port, transport, connectTimeout }: VsockDestination): Destination {
   expectDestination({ cid, port });
+  expectTimeout({ timeout: connectTimeout });
   return { cid, port, transport: transport ?? vsockTransport(), timeout: connectTimeout };
 }

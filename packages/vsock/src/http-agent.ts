@@ -71,6 +71,12 @@ export class VsockHttpsAgent extends HttpsAgent {
   /** Node's own agent, given a socket, does the TLS and keeps the sessions. */
   #secure(socket: VsockSocket, options: RequestOptions): Duplex {
     const overVsock: RequestOptions & { socket: VsockSocket } = { ...options, socket };
-    return super.createConnection(overVsock) ?? socket;
+    try {
+      return super.createConnection(overVsock) ?? socket;
+    } catch (error) {
+      // TLS refuses its options only now; nobody else would close the connection.
+      socket.destroy();
+      throw error;
+    }
   }
 }

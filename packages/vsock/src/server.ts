@@ -1,9 +1,10 @@
 import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import type { VsockAddress } from './address.ts';
-import { expectListenable, VMADDR_CID_ANY } from './address.ts';
+import { expectListenable, expectPeer, VMADDR_CID_ANY } from './address.ts';
 import { errorCode } from './error.ts';
 import type { Arrival, Listener, OpenListener } from './listener.ts';
+import { expectInteger, LONGEST_TIMEOUT_MS } from './range.ts';
 import type { VsockSocket } from './socket.ts';
 import type { VsockDrop, VsockListenOptions, VsockServer, VsockServerEvents, VsockServerOptions } from './transport.ts';
 
@@ -11,18 +12,28 @@ const DEFAULT_BACKLOG = 511;
 /** What the kernel says when the process, or the machine, has no descriptor or no memory left. */
 const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS']);
 const DEFAULT_DRAIN_TIMEOUT_MS = 5000;
+/** The kernel takes it as an `int`. */
+const MOST_BACKLOG = 2 ** 31 - 1;
 
 function serverError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
 }
 
+/** A CID or a limit that is none would never be equal, and never be reached. */
+function allowed(cids: Iterable<number> | undefined): ReadonlySet<number> | undefined {
+  if (cids === undefined) return undefined;
+  const set = new Set(cids);
+  for (const cid of set) expectPeer(cid);
+  return set;
+}
+
 /** The one server of all transports: whom to let in, how many, and how to stop; how to listen is the transport's part. */
 export class ConnectionServer extends EventEmitter<VsockServerEvents> implements VsockServer {
-  maxConnections: number | undefined;
   readonly #open: OpenListener;
   readonly #allowedCids: ReadonlySet<number> | undefined;
   readonly #allowHalfOpen: boolean;
   readonly #sockets = new Set<VsockSocket>();
+  #maxConnections: number | undefined;
   #state: 'idle' | 'opening' | 'listening' | 'closing' = 'idle';
   #listener: Listener | undefined;
   #referenced = true;
@@ -31,10 +42,21 @@ export class ConnectionServer extends EventEmitter<VsockServerEvents> implements
   constructor(open: OpenListener, options: VsockServerOptions, handler?: (socket: VsockSocket) => void) {
     super();
     this.#open = open;
-    this.#allowedCids = options.allowedCids === undefined ? undefined : new Set(options.allowedCids);
+    this.#allowedCids = allowed(options.allowedCids);
     this.#allowHalfOpen = options.allowHalfOpen ?? false;
     this.maxConnections = options.maxConnections;
     if (handler !== undefined) this.on('connection', handler);
+  }
+
+  get maxConnections(): number | undefined {
+    return this.#maxConnections;
+  }
+
+  set maxConnections(count: number | undefined) {
+    if (count !== undefined && count !== Number.POSITIVE_INFINITY) {
+      expectInteger('maxConnections', count, 0, Number.MAX_SAFE_INTEGER);
+    }
+    this.#maxConnections = count;
   }
 
   get listening(): boolean {
@@ -43,6 +65,7 @@ export class ConnectionServer extends EventEmitter<VsockServerEvents> implements
 
   async listen({ port, cid = VMADDR_CID_ANY, backlog = DEFAULT_BACKLOG, signal }: VsockListenOptions): Promise<this> {
     expectListenable({ cid, port });
+    expectInteger('backlog', backlog, 0, MOST_BACKLOG);
     if (this.#state !== 'idle') {
       throw serverError('ERR_SERVER_ALREADY_LISTEN', 'expected a server that does not listen: close it first');
     }
@@ -75,6 +98,7 @@ export class ConnectionServer extends EventEmitter<VsockServerEvents> implements
   }
 
   async drain({ timeout = DEFAULT_DRAIN_TIMEOUT_MS }: { timeout?: number } = {}): Promise<void> {
+    expectInteger('timeout', timeout, 0, LONGEST_TIMEOUT_MS);
     if (this.#state === 'idle') return;
     const deadline = setTimeout(() => this.#destroySockets(), timeout);
     await new Promise<void>((resolve) => this.close(() => resolve()));
@@ -126,11 +150,15 @@ export class ConnectionServer extends EventEmitter<VsockServerEvents> implements
   }
 
   #watchSignal(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return;
+    // Closed meanwhile, it has no listener to be closed; and the next one is none of this signal's.
+    if (signal === undefined || !this.listening) return;
     const close = (): void => {
       this.close();
     };
-    if (signal.aborted) close();
+    if (signal.aborted) {
+      close();
+      return;
+    }
     signal.addEventListener('abort', close, { once: true });
     this.#stopWatchingSignal = () => signal.removeEventListener('abort', close);
   }
@@ -169,7 +197,7 @@ export class ConnectionServer extends EventEmitter<VsockServerEvents> implements
 
   #reasonToRefuse({ remote }: Arrival): VsockDrop['reason'] | undefined {
     if (this.#allowedCids !== undefined && !this.#allowedCids.has(remote.cid)) return 'cid-not-allowed';
-    if (this.maxConnections !== undefined && this.#sockets.size >= this.maxConnections) return 'too-many-connections';
+    if (this.#maxConnections !== undefined && this.#sockets.size >= this.#maxConnections) return 'too-many-connections';
     return undefined;
   }
 

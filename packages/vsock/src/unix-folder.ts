@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { VsockAddress } from './address.ts';
@@ -46,12 +46,22 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
+/** What is not there is no other file. */
+async function isOtherFile(path: string): Promise<boolean> {
+  try {
+    return !(await lstat(path)).isSocket();
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
 /**
  * Takes away a socket whose process has died without doing so; whether there is now room at `path`. It is moved aside
- * before it is looked at again, so that a listener which another process opens in between is not taken for the dead one.
+ * before it is looked at again, so that a listener which another process opens in between is not taken for the dead one. A file that is no socket is nobody's to take away.
  */
 export async function removeDeadSocket(path: string): Promise<boolean> {
-  if (await answers(path)) return false;
+  if ((await isOtherFile(path)) || (await answers(path))) return false;
   const aside = `${path.slice(0, path.lastIndexOf('/') + 1)}${randomUUID().slice(0, 8)}`;
   try {
     await rename(path, aside);

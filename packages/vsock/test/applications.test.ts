@@ -30,7 +30,7 @@ async function serve(transport: Transport, port: number, server: Server): Promis
   return transport.createServer({}, (socket) => server.emit('connection', socket)).listen({ port });
 }
 
-function get(agent: http.Agent, url: string, options: http.RequestOptions = {}): Promise<http.IncomingMessage> {
+function get(agent: http.Agent, url: string, options: https.RequestOptions = {}): Promise<http.IncomingMessage> {
   const client = url.startsWith('https:') ? https : http;
   return new Promise((resolve, reject) => {
     client.get(url, { ...options, agent }, resolve).once('error', reject);
@@ -128,6 +128,17 @@ describe.each(TRANSPORTS)('%s', (_, machines) => {
       toOther.destroy();
     });
 
+    it.each([0, 1.5, Number.POSITIVE_INFINITY, 2 ** 31])(
+      'refuses %s ms to connect before any request',
+      (connectTimeout) => {
+        const destination = { cid: 16, port: 80, transport: parent, connectTimeout };
+        for (const make of [() => new VsockAgent(destination), () => new VsockHttpsAgent(destination)]) {
+          expect(make).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
+        }
+        expect(() => vsockConnector(destination)).toThrow(RangeError);
+      },
+    );
+
     it('fails a request with the error of the connection', async () => {
       const agent = new VsockAgent({ cid: 16, port: 81, transport: parent });
       await expect(get(agent, 'http://enclave.example/')).rejects.toMatchObject({
@@ -170,6 +181,19 @@ describe.each(TRANSPORTS)('%s', (_, machines) => {
       await expect(get(agent, 'https://enclave.example/')).rejects.toMatchObject({
         code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
       });
+    });
+
+    it('leaves no connection behind when TLS refuses its options', async () => {
+      const server = drain(await serve(enclave, 443, site()));
+      const connected = once(server, 'connection');
+      const agent = new VsockHttpsAgent({ cid: 16, port: 443, transport: parent, ca: identity.cert });
+      const minVersion = 'none such' as tls.SecureVersion;
+      const options: https.RequestOptions = { minVersion };
+      await expect(get(agent, 'https://enclave.example/', options)).rejects.toMatchObject({
+        code: 'ERR_TLS_INVALID_PROTOCOL_VERSION',
+      });
+      const [socket] = await connected;
+      if (!socket.closed) await once(socket, 'close');
     });
 
     it('resumes a TLS session on the next connection', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,6 +96,27 @@ describe('unixTransport', () => {
     expect(Buffer.concat(await client.toArray()).toString()).toBe('new');
     expect(await readdir(folder)).toEqual(['4.7']);
     expect(server.listening).toBe(true);
+  });
+
+  it.each(['file', 'link'])(
+    'leaves a %s alone that stands where its socket would, and calls the port taken',
+    async (kind) => {
+      const path = join(folder, '4.7');
+      const content = join(folder, 'content');
+      await writeFile(content, 'of somebody else');
+      if (kind === 'file') await rename(content, path);
+      else await symlink(content, path);
+      const server = unixTransport({ folder, cid: 4 }).createServer();
+      await expect(server.listen({ port: 7 })).rejects.toMatchObject({ code: 'EADDRINUSE', syscall: 'bind', port: 7 });
+      expect(await readFile(path, 'utf8')).toBe('of somebody else');
+    },
+  );
+
+  it('makes its folder for its owner alone', async () => {
+    const own = join(folder, 'a/b');
+    await using server = await unixTransport({ folder: own, cid: 4 }).createServer().listen({ port: 7 });
+    expect(server.listening).toBe(true);
+    for (const made of [own, join(folder, 'a')]) expect((await stat(made)).mode & 0o777).toBe(0o700);
   });
 
   it('frees the port at once when the server closes', async () => {
