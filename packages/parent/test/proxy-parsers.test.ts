@@ -72,6 +72,12 @@ describe('the ClientHello', () => {
     expect(parseClientHello(endless).kind).toBe('refused');
   });
 
+  it('that comes byte by byte in thousands of records costs little for each byte', () => {
+    const endless = fragment(Buffer.concat([Buffer.alloc(5), Buffer.of(1, 0xff, 0xff, 0xff), Buffer.alloc(2700)]), 1);
+    for (let end = 0; end < endless.length; end += 1)
+      expect(parseClientHello(endless.subarray(0, end)).kind).toBe('incomplete');
+  });
+
   it.each([
     ['HTTP', Buffer.from('GET / HTTP/1.1\r\n')],
     ['SSH', Buffer.from('SSH-2.0-OpenSSH')],

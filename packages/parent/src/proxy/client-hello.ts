@@ -51,31 +51,43 @@ class Reader {
   }
 }
 
-/** The handshake message put together from its records, which may cut it anywhere (RFC 8446 §5.1). */
-function joinRecords(bytes: Uint8Array): { message: Uint8Array; isWhole: boolean } {
-  const pieces: Uint8Array[] = [];
-  let at = 0;
-  while (bytes.length - at >= RECORD_HEADER_BYTES) {
-    const [type = 0, major = 0, , high = 0, low = 0] = bytes.subarray(at, at + RECORD_HEADER_BYTES);
-    const length = high * 256 + low;
-    if (type !== HANDSHAKE_RECORD || major !== 3) throw new Malformed('no TLS handshake record');
-    if (length === 0 || length > MAX_CLIENT_HELLO_BYTES) throw new Malformed('a record of a length that TLS has not');
-    pieces.push(bytes.subarray(at + RECORD_HEADER_BYTES, at + RECORD_HEADER_BYTES + length));
-    at += RECORD_HEADER_BYTES + length;
-    const message = Buffer.concat(pieces);
-    if (isWholeMessage(message)) return { message, isWhole: true };
-  }
-  const first = bytes[0];
-  if (first !== undefined && first !== HANDSHAKE_RECORD) throw new Malformed('no TLS handshake record');
-  return { message: Buffer.concat(pieces), isWhole: false };
+/** Where the record at `at` ends, which may be behind the bytes there are. */
+function recordEnd(bytes: Uint8Array, at: number): number {
+  if (bytes[at] !== HANDSHAKE_RECORD || bytes[at + 1] !== 3) throw new Malformed('no TLS handshake record');
+  const length = (bytes[at + 3] ?? 0) * 256 + (bytes[at + 4] ?? 0);
+  if (length === 0 || length > MAX_CLIENT_HELLO_BYTES) throw new Malformed('a record of a length that TLS has not');
+  return at + RECORD_HEADER_BYTES + length;
 }
 
-function isWholeMessage(message: Uint8Array): boolean {
-  if (message.length > 0 && message[0] !== CLIENT_HELLO)
-    throw new Malformed('a handshake message other than ClientHello');
-  if (message.length < MESSAGE_HEADER_BYTES) return false;
-  const [, high = 0, middle = 0, low = 0] = message;
-  return message.length >= MESSAGE_HEADER_BYTES + high * 65_536 + middle * 256 + low;
+/**
+ * The ClientHello put together from its records, which may cut it anywhere (RFC 8446 §5.1); `undefined` while it is not
+ * whole. Nothing is copied until then: this is asked for each piece that arrives, and may be sent in thousands of records.
+ */
+function joinRecords(bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes.length > 0 && bytes[0] !== HANDSHAKE_RECORD) throw new Malformed('no TLS handshake record');
+  const head: number[] = [];
+  let length = 0;
+  for (let at = 0; bytes.length - at >= RECORD_HEADER_BYTES; ) {
+    const [start, end] = [at + RECORD_HEADER_BYTES, recordEnd(bytes, at)];
+    if (head.length < MESSAGE_HEADER_BYTES) head.push(...bytes.subarray(start, Math.min(end, start + 4)));
+    length += Math.min(end, bytes.length) - start;
+    if (isWholeMessage(head, length)) return contentsOfRecords(bytes, end);
+    at = end;
+  }
+  return undefined;
+}
+
+function isWholeMessage(head: readonly number[], length: number): boolean {
+  const [type, high = 0, middle = 0, low = 0] = head;
+  if (type !== undefined && type !== CLIENT_HELLO) throw new Malformed('a handshake message other than ClientHello');
+  return head.length >= MESSAGE_HEADER_BYTES && length >= MESSAGE_HEADER_BYTES + high * 65_536 + middle * 256 + low;
+}
+
+function contentsOfRecords(bytes: Uint8Array, last: number): Uint8Array {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < last; at = recordEnd(bytes, at))
+    pieces.push(bytes.subarray(at + RECORD_HEADER_BYTES, recordEnd(bytes, at)));
+  return Buffer.concat(pieces);
 }
 
 /** RFC 6066 §3. Two names, or two of the extensions, would be read one way here and another way by the server. */
@@ -120,8 +132,8 @@ function readClientHello(message: Uint8Array): string | undefined {
  */
 export function parseClientHello(bytes: Uint8Array): ClientHello {
   try {
-    const { message, isWhole } = joinRecords(bytes);
-    if (isWhole) return { kind: 'complete', serverName: readClientHello(message) };
+    const message = joinRecords(bytes);
+    if (message !== undefined) return { kind: 'complete', serverName: readClientHello(message) };
     if (bytes.length < MAX_CLIENT_HELLO_BYTES) return { kind: 'incomplete' };
     return { kind: 'refused', reason: `a ClientHello of more than ${MAX_CLIENT_HELLO_BYTES} bytes` };
   } catch (error) {
