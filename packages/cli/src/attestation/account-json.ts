@@ -32,10 +32,12 @@ export function documentToJson(document: AttestationDocument): JsonObject {
   };
 }
 
-/** The certificates as JSON, root first. */
+/** The certificates as JSON, root first; issuer and serial number are what a policy's `revoked` takes. */
 export function chainToJson(chain: readonly DescribedCertificate[]): JsonObject[] {
-  return chain.map(({ subject, notBefore, notAfter }) => ({
+  return chain.map(({ subject, issuer, serialNumber, notBefore, notAfter }) => ({
     subject,
+    issuer,
+    serialNumber,
     notBefore: formatMoment(notBefore),
     notAfter: formatMoment(notAfter),
   }));

@@ -2,10 +2,15 @@ import type { AttestationDocument } from '@nitro-enclaves/attestation';
 import type { CheckOutcome } from '@nitro-enclaves/attestation/diagnosis';
 import { CHECKS } from '@nitro-enclaves/attestation/diagnosis';
 import { encodeHex } from '@nitro-enclaves/core';
+import { escapeControls } from '../output.ts';
 
 /** A certificate as far as an account of it goes. */
 export interface DescribedCertificate {
   readonly subject: string;
+  /** Name, DER in hexadecimal. */
+  readonly issuer: string;
+  /** INTEGER content, hexadecimal. */
+  readonly serialNumber: string;
   /** In ms since the epoch. */
   readonly notBefore: number;
   /** In ms since the epoch. */
@@ -46,11 +51,6 @@ function formatSpan(milliseconds: number): string {
   return parts.slice(0, 2).join(' ') || '0 seconds';
 }
 
-/** Text that cannot move a terminal's cursor: documents hold whatever their makers liked. */
-export function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e\xa0-\uffff]/g, (character) => JSON.stringify(character).slice(1, -1));
-}
-
 function section(title: string, lines: readonly string[]): string {
   return `${title}\n${lines.map((line) => `  ${line}\n`).join('')}\n`;
 }
@@ -59,7 +59,7 @@ function section(title: string, lines: readonly string[]): string {
 export function describeChecks(outcomes: readonly CheckOutcome[]): string {
   const lines = outcomes.flatMap((entry) => [
     `${MARKS[entry.outcome]} ${CHECKS[entry.check]}`,
-    ...(entry.outcome === 'failed' ? [`    ${entry.error.code}: ${printable(entry.error.message)}`] : []),
+    ...(entry.outcome === 'failed' ? [`    ${entry.error.code}: ${escapeControls(entry.error.message)}`] : []),
   ]);
   return section('Checks', [...lines, LEGEND]);
 }
@@ -87,13 +87,13 @@ export function describeFields(document: AttestationDocument): string {
   const { kind, moduleId, timestamp, publicKey, userData, nonce, unknownFields } = document;
   const text = textOf(userData);
   return section('Document', [
-    `module id    ${printable(moduleId)} (${kind})`,
+    `module id    ${escapeControls(moduleId)} (${kind})`,
     `timestamp    ${formatMoment(timestamp)}`,
     `public key   ${describeBytes(publicKey)}`,
     `user data    ${describeBytes(userData)}`,
-    ...(text ? [`  as text    ${printable(text)}`] : []),
+    ...(text ? [`  as text    ${escapeControls(text)}`] : []),
     `nonce        ${describeBytes(nonce)}`,
-    ...unknownFields.map(({ name }) => `unknown      ${printable(name)}`),
+    ...unknownFields.map(({ name }) => `unknown      ${escapeControls(name)}`),
   ]);
 }
 
@@ -108,11 +108,14 @@ export function describePcrs({ pcrs }: AttestationDocument): string {
   ]);
 }
 
-/** The certificates from the root down, with their lifetimes. */
-export function describeChain(chain: readonly DescribedCertificate[]): string {
-  const lines = chain.flatMap(({ subject, notBefore, notAfter }) => [
-    printable(subject),
-    `    ${formatMoment(notBefore)} to ${formatMoment(notAfter)} (${formatSpan(notAfter - notBefore)})`,
-  ]);
-  return section('Chain', lines);
+function describeCertificate(certificate: DescribedCertificate | null): string[] {
+  if (certificate === null) return ['not a certificate'];
+  const { subject, notBefore, notAfter } = certificate;
+  const span = formatSpan(notAfter - notBefore);
+  return [escapeControls(subject), `    ${formatMoment(notBefore)} to ${formatMoment(notAfter)} (${span})`];
+}
+
+/** The certificates from the root down, with their lifetimes; `null` for what is none. */
+export function describeChain(chain: readonly (DescribedCertificate | null)[]): string {
+  return section('Chain', chain.flatMap(describeCertificate));
 }

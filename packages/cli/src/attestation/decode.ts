@@ -1,6 +1,7 @@
 import { parseAttestationDocument } from '@nitro-enclaves/attestation';
-import { decodeDistinguishedName, NitroEnclavesError, parseCertificate } from '@nitro-enclaves/core';
+import { decodeDistinguishedName, encodeHex, NitroEnclavesError, parseCertificate } from '@nitro-enclaves/core';
 import type { CommandContext } from '../command-context.ts';
+import { writeJson } from '../output.ts';
 import type { DescribedCertificate } from './account.ts';
 import { describeChain, describeFields, describePcrs } from './account.ts';
 import { chainToJson, documentToJson } from './account-json.ts';
@@ -14,9 +15,9 @@ export interface DecodeFlags {
 /** What a certificate says of itself; `null` when it is none. */
 function describeCertificate(encoded: Uint8Array): DescribedCertificate | null {
   try {
-    const { subject, notBefore, notAfter } = parseCertificate(encoded);
+    const { subject, issuer, serialNumber, notBefore, notAfter } = parseCertificate(encoded);
     const attributes = decodeDistinguishedName(subject).map(({ type, value }) => `${type}=${value}`);
-    return { subject: attributes.join(', '), notBefore, notAfter };
+    return { subject: attributes.join(', '), issuer: encodeHex(issuer), serialNumber, notBefore, notAfter };
   } catch (error) {
     if (error instanceof NitroEnclavesError) return null;
     throw error;
@@ -30,11 +31,8 @@ export async function decodeCommand(source: string, flags: DecodeFlags, context:
   if (flags.json) {
     const chain = certificates.map((certificate) => certificate && chainToJson([certificate])[0]);
     const account = { verdict: 'not verified', document: { ...documentToJson(document), chain } };
-    context.stdout.write(`${JSON.stringify(account, null, 2)}\n`);
-    return;
+    return writeJson(context, account);
   }
-  const unreadable = { subject: 'not a certificate', notBefore: 0, notAfter: 0 };
-  const chain = describeChain(certificates.map((certificate) => certificate ?? unreadable));
   context.stdout.write('NOT VERIFIED: anybody may have made this up\n\n');
-  context.stdout.write(`${describeFields(document)}${describePcrs(document)}${chain}`);
+  context.stdout.write(`${describeFields(document)}${describePcrs(document)}${describeChain(certificates)}`);
 }

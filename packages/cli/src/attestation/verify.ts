@@ -16,7 +16,9 @@ import {
   diagnoseAttestationDocument,
 } from '@nitro-enclaves/attestation/diagnosis';
 import type { CommandContext } from '../command-context.ts';
+import { writeJson } from '../output.ts';
 import { describeChain, describeChecks, describeFields, describePcrs } from './account.ts';
+import type { JsonObject } from './account-json.ts';
 import { chainToJson, checksToJson, documentToJson } from './account-json.ts';
 import { readDocument } from './document-source.ts';
 import type { PolicyFlags } from './policy-options.ts';
@@ -75,8 +77,8 @@ function toText(verdict: Verdict): string {
   return `${describeChecks(outcomes)}${account ?? ''}${conclusion(verdict)}`;
 }
 
-function toJson({ outcomes, document, error }: Verdict): string {
-  const account = {
+function toJson({ outcomes, document, error }: Verdict): JsonObject {
+  return {
     verdict: document?.trust ?? 'refused',
     error: error && { code: error.code, message: error.message, path: error.path ?? null },
     checks: checksToJson(outcomes),
@@ -92,13 +94,13 @@ function toJson({ outcomes, document, error }: Verdict): string {
       chain: chainToJson(document.chain),
     },
   };
-  return `${JSON.stringify(account, null, 2)}\n`;
 }
 
 /** `attestation verify`: judges a document by a policy, and accounts for each check. */
 export async function verifyCommand(source: string, flags: VerifyFlags, context: CommandContext): Promise<void> {
   const policy = await readPolicy(flags, context.cwd);
   const verdict = await judge(await readDocument(source, context), policy, flags);
-  context.stdout.write(flags.json ? toJson(verdict) : toText(verdict));
+  if (flags.json) writeJson(context, toJson(verdict));
+  else context.stdout.write(toText(verdict));
   if (verdict.error !== null) throw verdict.error;
 }
