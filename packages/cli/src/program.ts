@@ -70,12 +70,17 @@ function exitCodeOf(error: unknown): ExitCode {
   return error instanceof Error && 'syscall' in error ? EXIT_CODE.UNAVAILABLE : EXIT_CODE.INTERNAL;
 }
 
+/** What the system says; of a folder it says neither what was expected nor what to do. */
+function sentenceOf({ message }: Error): string {
+  return message.startsWith('EISDIR') ? `expected a file, found a folder: give the file itself (${message})` : message;
+}
+
 /** One line for an error that is expected, the whole stack for a fault of this program. */
 function report(error: unknown, { stderr }: CommandContext): void {
   if (error instanceof CommanderError) return;
   // A message may quote a name of somebody else's.
   if (error instanceof NitroEnclavesError) stderr.write(`error: ${escapeControls(error.message)} (${error.code})\n`);
-  else if (error instanceof Error && 'syscall' in error) stderr.write(`error: ${error.message}\n`);
+  else if (error instanceof Error && 'syscall' in error) stderr.write(`error: ${sentenceOf(error)}\n`);
   else stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 }
 
