@@ -175,12 +175,69 @@ describe('nitro-enclaves attestation verify', () => {
     expect(stderr).toContain(option);
   });
 
+  it.each([
+    ['--at', '2026-05-17T09:30:11Z'],
+    ['--nonce', '07'.repeat(16)],
+    ['--max-age', '5m'],
+    ['--clock-skew', '5s'],
+    ['--allow-any-age', ''],
+  ])('exits with 2 for --archived with %s, which would count for nothing', async (option, value) => {
+    const args = ['verify', 'document.cbor', ...TRUST, ...IMAGE, '--archived', option, ...(value ? [value] : [])];
+    const { code, stdout, stderr } = await attestation(args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(`'--archived' cannot be used with option '${option}`);
+  });
+
+  it('exits with 2 for a nonce with a maximum age, of which one would count for nothing', async () => {
+    const args = ['verify', 'document.cbor', ...TRUST, ...IMAGE, ...AGE, '--nonce', '07'.repeat(16)];
+    expect(await attestation(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('--max-age') });
+  });
+
+  it('never passes over a clock skew: it adds to the freshness rule, and is none of its own', async () => {
+    const early = await issue({ timestamp: NOW + 2000 });
+    const args = ['verify', ...TRUST, ...AT, ...IMAGE];
+    const verify = (...options: readonly string[]) => attestation([...args, ...options], [early]);
+    expect(await verify('--max-age', '5m', '--clock-skew', '2s')).toMatchObject({ code: 0 });
+    expect(await verify('--max-age', '5m', '--clock-skew', '1s')).toMatchObject({ code: 3 });
+    await writeFile(join(folder, 'fresh.json'), JSON.stringify({ freshness: { maxAge: 300_000, clockSkew: 5000 } }));
+    expect(await verify('--policy', 'fresh.json')).toMatchObject({ code: 0 });
+    expect(await verify('--policy', 'fresh.json', '--clock-skew', '1s')).toMatchObject({ code: 3 });
+    expect(await verify('--clock-skew', '1s')).toMatchObject({ code: 2 });
+    expect(await verify('--clock-skew', '1s', '--allow-any-age')).toMatchObject({ code: 2 });
+  });
+
+  it('takes the registers of an image by the kind that is stated, by a flag or in the policy file', async () => {
+    const document = await issue({ kind: 'nitrotpm', pcrs: { ...PCRS, 4: 'b4'.repeat(48), 12: ZERO } });
+    const args = ['verify', ...TRUST, ...AT, ...AGE];
+    const image = ['--pcr', `4=${'b4'.repeat(48)}`, '--pcr', `12=${ZERO}`];
+    await writeFile(join(folder, 'kind.json'), JSON.stringify({ kind: 'nitrotpm' }));
+    expect(await attestation([...args, ...image, '--kind', 'nitrotpm'], [document])).toMatchObject({ code: 0 });
+    expect(await attestation([...args, ...image, '--policy', 'kind.json'], [document])).toMatchObject({ code: 0 });
+    // What nitro-tpm-pcr-compute prints of an AMI.
+    const measurements = { HashAlgorithm: 'SHA384 { ... }', PCR4: 'b4'.repeat(48), PCR12: ZERO };
+    await writeFile(join(folder, 'ami.json'), JSON.stringify({ Measurements: measurements }));
+    const reference = ['--kind', 'nitrotpm', '--measurements', 'ami.json'];
+    expect(await attestation([...args, ...reference], [document])).toMatchObject({ code: 0 });
+  });
+
   it('exits with 4 when the document or a policy file cannot be read', async () => {
     expect(await attestation(['verify', 'absent.cbor', ...TRUST, ...IMAGE, ...AGE])).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('absent.cbor'),
     });
     expect(await attestation(['verify', 'document.cbor', '--policy', 'absent.json'])).toMatchObject({ code: 4 });
+  });
+
+  it('says in one sentence what is to be given instead of a folder, and exits with 4', async () => {
+    for (const args of [
+      ['decode', '.'],
+      ['verify', '.', ...TRUST, ...IMAGE, ...AGE],
+      ['verify', '-', '--policy', '.'],
+    ]) {
+      const { code, stdout, stderr } = await attestation(args);
+      expect([code, stdout]).toEqual([4, '']);
+      expect(stderr).toMatch(/^error: expected a file, found a folder: give the file itself .*\n$/);
+    }
   });
 
   it.each([
@@ -322,6 +379,33 @@ describe('nitro-enclaves attestation decode', () => {
     const { stdout } = await attestation(['decode'], [document]);
     expect(stdout).toContain('\\u001b[2J\\u0007evil');
     expect(stdout).not.toContain('\u001b');
+  });
+
+  it('lets no user data turn the direction of the lines around it, nor write to the terminal, in text and in JSON', async () => {
+    const userData = new TextEncoder().encode('exe.\u202egpj\u0085\u009b2Jé😀');
+    for (const flags of [[], ['--json']]) {
+      const { stdout } = await attestation(['decode', ...flags], [await issue({ userData })]);
+      expect(stdout).toContain('exe.\\u202egpj\\u0085\\u009b2Jé😀');
+    }
+  });
+
+  it('names the issuer and the serial number of each certificate in JSON, as deny-lists take them', async () => {
+    const { stdout } = await attestation(['decode', 'document.cbor', '--json']);
+    const leaf = JSON.parse(stdout).document.chain.at(-1);
+    const denied = { revoked: [{ issuer: leaf.issuer, serialNumber: leaf.serialNumber }] };
+    await writeFile(join(folder, 'denied.json'), JSON.stringify(denied));
+    const args = ['verify', 'document.cbor', ...TRUST, ...AT, ...IMAGE, ...AGE, '--policy', 'denied.json'];
+    expect(await attestation(args)).toMatchObject({ code: 3, stderr: expect.stringContaining('REVOKED') });
+  });
+
+  it('says of a certificate that is none so', async () => {
+    const document = await issueAttestationDocument(pki, request(), {
+      fields: (fields) => fields.set('certificate', Uint8Array.of(0x30, 0x00)),
+    });
+    const { code, stdout } = await attestation(['decode'], [document]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('  not a certificate\n');
+    expect(stdout).not.toContain('1970');
   });
 
   it('exits with 1 when the bytes are no document', async () => {

@@ -1,4 +1,4 @@
-import { Argument, InvalidArgumentError } from 'commander';
+import { Argument, InvalidArgumentError, Option } from 'commander';
 import type { RegisterCommands } from '../program.ts';
 import type { DecodeFlags } from './decode.ts';
 import { decodeCommand } from './decode.ts';
@@ -26,7 +26,12 @@ export const registerAttestation: RegisterCommands = (program, context) => {
       .description('verify a document against the AWS root and a policy, and account for each check')
       .addArgument(documentArgument()),
   )
-    .option('--archived', "verify at the document's own timestamp: whether it was genuine then, nothing about now")
+    .addOption(
+      new Option(
+        '--archived',
+        "verify at the document's own timestamp: whether it was genuine then, nothing about now",
+      ).conflicts(['at', 'nonce', 'maxAge', 'clockSkew', 'allowAnyAge']),
+    )
     .option('--at <time>', 'the evaluation time (default: now)', parseMoment)
     .option('--json', 'print JSON')
     .addHelpText(

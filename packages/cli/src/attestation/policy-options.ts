@@ -91,9 +91,17 @@ export function addPolicyOptions(command: Command): Command {
       {},
     )
     .addOption(new Option('--kind <kind>', 'what issued the document').choices(['enclave', 'nitrotpm']))
-    .option('--nonce <bytes>', `the challenge that the document must answer: ${BYTES_NOTATION}`, parseBytesOption)
+    .addOption(
+      new Option('--nonce <bytes>', `the challenge that the document must answer: ${BYTES_NOTATION}`)
+        .argParser(parseBytesOption)
+        .conflicts('maxAge'),
+    )
     .option('--max-age <time>', 'the greatest age, such as 5m', parseDuration)
-    .option('--clock-skew <time>', 'how far ahead of the clock a document may be (default: 5s)', parseDuration)
+    .option(
+      '--clock-skew <time>',
+      'how far ahead of the clock a document may be (default: 5s with --max-age, 60s with --nonce)',
+      parseDuration,
+    )
     .option('--instance-id <id>', 'the parent instance (PCR4)')
     .option('--role-arn <arn>', "the parent instance's IAM role (PCR3)")
     .option('--region <region>', 'an allowed AWS region (repeatable)', collect, [])
@@ -117,7 +125,10 @@ async function readTrustAnchor(file: string, cwd: string): Promise<Uint8Array> {
 }
 
 /** The registers that tell an image from another; the others are requirements of their own. */
-function splitPcrs({ pcr, kind }: PolicyFlags): { image: Record<string, string>; others: Record<string, string> } {
+function splitPcrs(
+  pcr: PolicyFlags['pcr'],
+  kind: unknown,
+): { image: Record<string, string>; others: Record<string, string> } {
   const imageIndexes = kind === 'nitrotpm' ? ['4'] : ['0', '1', '2'];
   const entries = Object.entries(pcr);
   return {
@@ -126,16 +137,19 @@ function splitPcrs({ pcr, kind }: PolicyFlags): { image: Record<string, string>;
   };
 }
 
-function freshnessOf({ nonce, maxAge, clockSkew }: PolicyFlags): unknown {
-  if (nonce !== undefined)
-    return { nonce, ...(clockSkew !== undefined && { clockSkew }), ...(maxAge !== undefined && { maxAge }) };
-  return maxAge === undefined ? undefined : { maxAge, clockSkew: clockSkew ?? DEFAULT_CLOCK_SKEW_MS };
+/** The freshness rule; a skew alone is added to that of the file. What makes no rule the verifier refuses. */
+function freshnessOf({ nonce, maxAge, clockSkew }: PolicyFlags, inFile: unknown): unknown {
+  const skew = clockSkew !== undefined && { clockSkew };
+  if (nonce !== undefined) return { nonce, ...skew };
+  if (maxAge !== undefined) return { maxAge, clockSkew: DEFAULT_CLOCK_SKEW_MS, ...skew };
+  return skew ? { ...Object(inFile), ...skew } : inFile;
 }
 
 /** Builds the policy that a command line asks for; whether it is complete, the verifier says. */
 export async function readPolicy(flags: PolicyFlags, cwd: string): Promise<PolicyDraft> {
   const file = flags.policy === undefined ? {} : await readPolicyFile(flags.policy, cwd);
-  const { image, others } = splitPcrs(flags);
+  const kind = flags.kind ?? file['kind'];
+  const { image, others } = splitPcrs(flags.pcr, kind);
   const images = [
     ...(Array.isArray(file['images']) ? file['images'] : []),
     ...(await Promise.all(flags.measurements.map((measurements) => readMeasurements(measurements, cwd)))),
@@ -145,8 +159,8 @@ export async function readPolicy(flags: PolicyFlags, cwd: string): Promise<Polic
     ...file,
     images: images.length > 0 ? images : file['images'],
     pcrs: Object.keys(others).length > 0 ? { ...Object(file['pcrs']), ...others } : file['pcrs'],
-    freshness: freshnessOf(flags) ?? file['freshness'],
-    kind: flags.kind ?? file['kind'],
+    freshness: freshnessOf(flags, file['freshness']),
+    kind,
     instanceId: flags.instanceId ?? file['instanceId'],
     roleArn: flags.roleArn ?? file['roleArn'],
     regions: flags.region.length > 0 ? flags.region : file['regions'],
