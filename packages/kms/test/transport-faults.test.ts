@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { KMS } from '@aws-sdk/client-kms';
 import type { KmsFault, NsmFault, TransportFault } from '@nitro-enclaves/emulator';
@@ -5,7 +6,7 @@ import { createNitroPki, startEmulatedKms } from '@nitro-enclaves/emulator';
 import type { Transport } from '@nitro-enclaves/vsock';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { kmsRequestHandler } from '../src/index.ts';
-import { Emulation, KEY_ARN } from './support/emulation.ts';
+import { Emulation, KEY_ARN, keyPolicyFor } from './support/emulation.ts';
 
 let emulation: Emulation;
 beforeAll(async () => {
@@ -147,6 +148,34 @@ describe('the way to KMS', () => {
     const client = emulation.client({ config: { requestHandler: handler({ port: 7998, connectTimeout: 200 }) } });
     await expect(random(client)).rejects.toThrow('TLS handshake took too long');
     await silent.drain({ timeout: 0 });
+  });
+
+  it('holds back the rest of an answer: the error comes at the deadline, though the head was there', async () => {
+    // Two TLS records of 16 KiB: the first with the head of the answer.
+    const policy = keyPolicyFor('a0'.repeat(48));
+    const Policy = JSON.stringify({ ...policy, Id: 'x'.repeat(24_000) });
+    const { KeyMetadata } = await emulation.plainClient().createKey({ Policy });
+    const { unixTransport } = await import('@nitro-enclaves/vsock');
+    const relay = unixTransport({ folder: emulation.folder, cid: 3 }).createServer({}, (socket) => {
+      const upstream = connect({ host: emulation.kms.host, port: emulation.kms.port });
+      let left = 20_000;
+      upstream.on('data', (chunk: Buffer) => {
+        socket.write(chunk.subarray(0, left));
+        left -= Math.min(left, chunk.length);
+      });
+      socket.on('error', () => upstream.destroy()).on('close', () => upstream.destroy());
+      upstream.on('error', () => socket.destroy());
+      socket.pipe(upstream);
+    });
+    await relay.listen({ port: 7996 });
+    const requestHandler = handler({ port: 7996, maxSockets: 1, requestTimeout: 3000 });
+    const client = emulation.client({ config: { requestHandler } });
+    // The second needs the slot of the first.
+    for (let call = 0; call < 2; call += 1) {
+      const error = await failing(client.getKeyPolicy({ KeyId: KeyMetadata?.KeyId }));
+      expect(error).toMatchObject({ name: 'TimeoutError', message: expect.stringContaining('did not come whole') });
+    }
+    await relay.drain({ timeout: 0 });
   });
 
   it('is aborted by the caller', async () => {

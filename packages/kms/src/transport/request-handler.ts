@@ -4,8 +4,8 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { finished, PassThrough } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
-import { connect as connectTls, rootCertificates } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
+import { connect as connectTls, createSecureContext, rootCertificates } from 'node:tls';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { KmsTransportError } from '../error.ts';
 import { Slots } from './slots.ts';
@@ -40,10 +40,15 @@ export interface KmsRequestHandlerOptions {
 type HandleArguments = Parameters<NodeHttpHandler['handle']>;
 type ConnectionDone = (error: Error | null, stream: Duplex) => void;
 
+function handshakeTimeout(cause: unknown): Error {
+  const error = new Error('the TLS handshake took too long', { cause });
+  return Object.assign(error, { name: 'TimeoutError', code: 'ETIMEDOUT' });
+}
+
 /** Resolves with the socket when the handshake is done and the certificate holds; destroys it otherwise. */
 function finishHandshake(socket: TLSSocket, signal: AbortSignal): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    const expire = () => socket.destroy(new Error('the TLS handshake took too long', { cause: signal.reason }));
+    const expire = () => socket.destroy(handshakeTimeout(signal.reason));
     const settle = (outcome: () => void) => {
       signal.removeEventListener('abort', expire);
       socket.removeListener('error', fail);
@@ -53,6 +58,7 @@ function finishHandshake(socket: TLSSocket, signal: AbortSignal): Promise<TLSSoc
     signal.addEventListener('abort', expire, { once: true });
     socket.once('error', fail);
     socket.once('secureConnect', () => settle(() => resolve(socket)));
+    if (signal.aborted) expire();
   });
 }
 
@@ -62,6 +68,7 @@ function finishHandshake(socket: TLSSocket, signal: AbortSignal): Promise<TLSSoc
  */
 class TransportAgent extends HttpsAgent {
   readonly #options: KmsRequestHandlerOptions;
+  #context: SecureContext | undefined;
 
   constructor(options: KmsRequestHandlerOptions) {
     super({ keepAlive: true, scheduling: 'lifo' });
@@ -82,20 +89,18 @@ class TransportAgent extends HttpsAgent {
   }
 
   async #connect(servername: string): Promise<TLSSocket> {
-    const {
-      transport,
-      cid = VMADDR_CID_PARENT,
-      port = KMS_PROXY_PORT,
-      ca = rootCertificates,
-      connectTimeout = 5000,
-    } = this.#options;
+    const { transport, cid = VMADDR_CID_PARENT, port = KMS_PROXY_PORT, connectTimeout = 5000 } = this.#options;
     const signal = AbortSignal.timeout(connectTimeout);
     const socket = await transport.connect({ cid, port, timeout: connectTimeout, signal });
-    const trusted = typeof ca === 'string' ? ca : [...ca];
-    return finishHandshake(
-      connectTls({ socket, servername, ca: trusted, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] }),
-      signal,
-    );
+    const options = { socket, servername, secureContext: this.#trust(), ALPNProtocols: ['http/1.1'] };
+    return finishHandshake(connectTls(options), signal);
+  }
+
+  /** Once for all connections: reading Mozilla's certificates blocks the event loop for up to 30 ms. */
+  #trust(): SecureContext {
+    const { ca = rootCertificates } = this.#options;
+    this.#context ??= createSecureContext({ ca: typeof ca === 'string' ? ca : [...ca], minVersion: 'TLSv1.2' });
+    return this.#context;
   }
 }
 
@@ -109,27 +114,45 @@ class PlaintextRefused extends HttpAgent {
   }
 }
 
+/** In the form of the SDK's own, which ends with the head of an answer: what follows the parent could hold back for ever. */
+function bodyTimeout(): Error {
+  const error = new Error('the body of the answer did not come whole within requestTimeout');
+  return Object.assign(error, { name: 'TimeoutError', code: 'ETIMEDOUT' });
+}
+
 /** At most so many requests, so connections, at a time; the others wait their turn, or until they are aborted. */
 class TransportHandler extends NodeHttpHandler {
   readonly #slots: Slots;
+  readonly #requestTimeout: number;
 
   constructor(options: KmsRequestHandlerOptions) {
+    const { requestTimeout = 30_000 } = options;
     super({
       httpAgent: new PlaintextRefused(),
       httpsAgent: new TransportAgent(options),
-      requestTimeout: options.requestTimeout ?? 30_000,
+      requestTimeout,
       throwOnRequestTimeout: true,
     });
+    this.#requestTimeout = requestTimeout;
     this.#slots = new Slots(options.maxSockets ?? 16);
   }
 
   override async handle(...[request, options]: HandleArguments): ReturnType<NodeHttpHandler['handle']> {
     const signal = options?.abortSignal;
     await this.#slots.take(signal instanceof AbortSignal ? signal : undefined);
+    // 0: none, as the SDK's clients have it.
+    const timeout = options?.requestTimeout ?? this.#requestTimeout;
+    const startedAt = performance.now();
     try {
       const result = await super.handle(request, options);
-      // The connection is busy until the body was read; Node returns it to its pool a tick later.
-      finished(result.response.body, () => setImmediate(() => this.#slots.release()));
+      const { body } = result.response;
+      const left = timeout - (performance.now() - startedAt);
+      const timer = timeout > 0 ? setTimeout(() => body.destroy(bodyTimeout()), left) : undefined;
+      finished(body, () => {
+        clearTimeout(timer);
+        // The connection is busy until the body was read; Node returns it to its pool a tick later.
+        setImmediate(() => this.#slots.release());
+      });
       return result;
     } catch (error) {
       this.#slots.release();
