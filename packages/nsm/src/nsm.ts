@@ -43,6 +43,19 @@ export interface EntropySeedOptions extends NsmCallOptions {
   pool?: string;
 }
 
+/** Room for `length` random bytes. */
+function allocate(length: number): Uint8Array<ArrayBuffer> {
+  if (!Number.isSafeInteger(length) || length < 0) {
+    throw new NsmError('NSM_ARGUMENT', `expected a number of bytes, found ${length}; nothing was sent`);
+  }
+  try {
+    return new Uint8Array(length);
+  } catch (cause) {
+    const message = `expected a number of bytes that there is memory for, found ${length}; nothing was sent`;
+    throw new NsmError('NSM_ARGUMENT', message, { cause });
+  }
+}
+
 /**
  * The Nitro Secure Module of this enclave, over a {@link NsmDevice}: its seven requests, typed. Arguments are checked
  * before anything is sent; a module's error comes as {@link NsmError}. Each call costs the hypervisor a round trip, and
@@ -98,19 +111,23 @@ export class Nsm implements AsyncDisposable {
 
   /** `length` random bytes, in as many requests as that takes (`GetRandom` gives up to 256 each). */
   async getRandom(length: number, { signal, timeout = this.#timeout }: NsmCallOptions = {}): Promise<Uint8Array> {
-    if (!Number.isSafeInteger(length) || length < 0) {
-      throw new NsmError('NSM_ARGUMENT', `expected a number of bytes, found ${length}; nothing was sent`);
+    const random = allocate(length);
+    try {
+      await withDeadline({ signal, timeout }, (ended) => this.#fill(random, { signal: ended, timeout }));
+    } catch (error) {
+      random.fill(0);
+      throw error;
     }
-    const random = new Uint8Array(length);
-    await withDeadline({ signal, timeout }, async (ended) => {
-      for (let filled = 0; filled < length; ) {
-        const chunk = decodeGetRandom(await this.#send(getRandomRequest, { signal: ended, timeout }));
-        random.set(chunk.subarray(0, length - filled), filled);
-        filled += chunk.length;
-        chunk.fill(0);
-      }
-    });
     return random;
+  }
+
+  async #fill(random: Uint8Array, options: NsmCallOptions): Promise<void> {
+    for (let filled = 0; filled < random.length; ) {
+      const chunk = decodeGetRandom(await this.#send(getRandomRequest, options));
+      random.set(chunk.subarray(0, random.length - filled), filled);
+      filled += chunk.length;
+      chunk.fill(0);
+    }
   }
 
   /**

@@ -102,15 +102,15 @@ export function attestationRequest({ publicKey, userData, nonce }: AttestationFi
   };
 }
 
-/** Largest integer that cbor-x writes as an integer by itself; beyond it a number becomes a float, a BigInt does not. */
-const LARGEST_SHORT_INTEGER = 0xffff_ffff;
+/** Bounds of what cbor-x writes as an integer by itself; beyond them a number becomes a float, a BigInt does not. */
+const SHORT_INTEGERS = { least: -(2 ** 32), most: 2 ** 32 - 1 } as const;
 
 type Encodable = Exclude<NsmRequestValue, object> | bigint | Uint8Array | readonly Encodable[] | Map<string, Encodable>;
 
 function encodable(value: NsmRequestValue): Encodable {
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value)) refuse('an integer within ±(2^53 - 1)', value);
-    return Math.abs(value) > LARGEST_SHORT_INTEGER ? BigInt(value) : value;
+    return value < SHORT_INTEGERS.least || value > SHORT_INTEGERS.most ? BigInt(value) : value;
   }
   if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
   if (isList(value)) return value.map(encodable);

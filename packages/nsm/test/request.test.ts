@@ -81,6 +81,16 @@ describe('requests on the wire', () => {
     );
   });
 
+  it.each([
+    [2 ** 32 - 1, '1affffffff'],
+    [2 ** 32, '1b0000000100000000'],
+    [-(2 ** 32), '3affffffff'],
+    [-(2 ** 32) - 1, '3b0000000100000000'],
+    [-0, '00'],
+  ])('hold %s in as few bytes as it takes', (value, hex) => {
+    expect(encodeHex(encodeRequest({ name: 'A', fields: new Map([['b', value]]) }))).toBe(`a16141a16162${hex}`);
+  });
+
   it('do not change when a later request is encoded', async () => {
     const first = encodeRequest({ name: 'GetRandom' });
     const kept = first.slice();
@@ -130,7 +140,7 @@ describe('limits, before anything is sent', () => {
     expect(await refusalOf(call)).toEqual(MUST_NOT_BE_SENT);
   });
 
-  it.each([-1, 1.5, Number.NaN, 2 ** 60])('there are no %s random bytes', async (length) => {
+  it.each([-1, 1.5, Number.NaN, 2 ** 60, Number.MAX_SAFE_INTEGER])('there are no %s random bytes', async (length) => {
     expect(await refusalOf((nsm) => nsm.getRandom(length))).toEqual(MUST_NOT_BE_SENT);
   });
 
