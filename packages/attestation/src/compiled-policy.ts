@@ -140,7 +140,7 @@ function compile(options: ReturnType<typeof readArchiveOptions>): CompiledPolicy
     const path = `policy.images[${index}].pcrs`;
     for (const pcr of IMAGE_PCRS[kind]) {
       const value = pcrs.get(pcr);
-      if (!value) refusePolicy('POLICY_IMAGE_PCRS', path, `all of PCR${IMAGE_PCRS[kind].join(', PCR')}`);
+      if (!value) refusePolicy('POLICY_IMAGE_PCRS', path, `PCR${pcr}`, 'none');
       // Zeros there are debug mode, not an image. In other registers they are a value: PCR12 of an attestable AMI is zero.
       if (value === ZERO_PCR) refusePolicy('POLICY_PCR_ZERO', `${path}[${pcr}]`, 'a measurement', 'zeros');
     }
