@@ -52,9 +52,11 @@ const expectHex = expecting('hexadecimal digits', isHex);
 const expectBytes = expecting('a Uint8Array', isBytes);
 const expectRecord = expecting('an object', isRecord);
 
-/** Bytes in hexadecimal, in lower case. */
+/** A positive INTEGER, or a SEQUENCE, in lower-case hexadecimal. Serial numbers are often shown without DER's leading zero. */
 export function readHex(value: unknown, path: string): string {
-  return expectHex(value, path).toLowerCase();
+  return expectHex(value, path)
+    .toLowerCase()
+    .replace(/^[89a-f]/, '00$&');
 }
 
 /** Bytes, possibly none. */

@@ -77,7 +77,7 @@ export interface Binding {
 export interface RevokedCertificate {
   /** The issuer's Name, DER in hexadecimal. */
   readonly issuer: string;
-  /** The serial number's INTEGER content, hexadecimal. */
+  /** The serial number, hexadecimal, the zero byte that DER puts before a high bit included or not. */
   readonly serialNumber: string;
 }
 

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import type { AttestationPolicy } from '@nitro-enclaves/attestation';
 import {
   allowAnyAge,
@@ -11,6 +11,7 @@ import {
   verifyAttestationDocument,
 } from '@nitro-enclaves/attestation';
 import { decodeHex, encodeHex } from '@nitro-enclaves/core';
+import { issueAttestationDocument } from '@nitro-enclaves/emulator';
 import { describe, expect, it } from 'vitest';
 import { codeOfRejection } from './refusals.ts';
 import {
@@ -18,6 +19,7 @@ import {
   imageOf,
   issue,
   LAX,
+  MODULE_ID,
   measurementOf,
   NOW,
   pcrOf,
@@ -244,6 +246,26 @@ describe('further requirements', () => {
       expect(await outcome(document, { ...base, revoked: [{ issuer, serialNumber }] })).toBe('REVOKED');
       const elsewhere = [{ issuer: '3000', serialNumber }];
       expect(await outcome(document, { ...base, revoked: elsewhere })).toBe('accepted');
+    }
+  });
+});
+
+describe('the deny-list', () => {
+  it('takes a serial number as OpenSSL and Node show it: in upper case, and without the zero that DER puts before it', async () => {
+    const serialNumber = 'F93175681B90AFE11D46CCB4E4E7F856';
+    const document = await issueAttestationDocument(
+      pki,
+      { moduleId: MODULE_ID, pcrs: pcrsOf('1.0') },
+      { certificates: { leaf: { profile: (profile) => ({ ...profile, serialNumber }) } } },
+    );
+    const { chain, certificate } = await verifyAttestationDocument(document, LAX, { now: NOW });
+    const leaf = chain.at(-1);
+    expect(leaf?.serialNumber).toBe(`00${serialNumber.toLowerCase()}`);
+    expect(new X509Certificate(certificate).serialNumber).toBe(serialNumber);
+    const issuer = leaf?.issuer ?? '';
+    for (const serial of [serialNumber, `00${serialNumber}`]) {
+      const policy = { ...LAX, revoked: [{ issuer: issuer.toUpperCase(), serialNumber: serial }] };
+      expect(await outcome(document, policy)).toBe('REVOKED');
     }
   });
 });
