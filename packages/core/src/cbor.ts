@@ -6,7 +6,7 @@ import { CborError } from './cbor-value.ts';
 
 /** Options of {@link decodeCbor}. */
 export interface DecodeCborOptions extends CborLimits {
-  /** The one tag that the outermost item may carry (and need not): passed over when there. Default: no tag. */
+  /** The one tag, 0 to 23, that the outermost item may carry (and need not): passed over when there. Default: no tag. */
   rootTag?: number;
 }
 
