@@ -11,6 +11,7 @@ const LAPTOP: MachineFacts = {
   node: '22.9.0',
   emulated: false,
   nsmDevice: 'absent',
+  nsmHardware: false,
   vsockDevice: 'absent',
   enclavesDevice: 'absent',
   nsm: undefined,
@@ -60,7 +61,9 @@ describe('what a machine is', () => {
     ['nitro-enclave', ENCLAVE],
     ['qemu-enclave', { ...ENCLAVE, nsm: { ...MODULE, signer: 'nobody' } }],
     ['unknown-enclave', { ...ENCLAVE, nsm: { ...MODULE, signer: 'other' } }],
-    ['unknown-enclave', { ...ENCLAVE, nsm: new Error('EIO') }],
+    ['enclave-without-nsm', { ...ENCLAVE, nsm: new Error('EIO') }],
+    ['enclave-without-nsm', { ...ENCLAVE, nsmDevice: 'absent', nsmHardware: true, nsm: undefined }],
+    ['enclave-without-nsm', { ...PARENT, nsmDevice: 'absent', nsmHardware: true, nsm: undefined }],
     ['emulated-enclave', { ...LAPTOP, emulated: true, nsm: { ...MODULE, signer: 'other' } }],
     ['emulated-enclave', { ...PARENT, emulated: true, nsm: { ...MODULE, signer: 'other' } }],
     ['parent', PARENT],
@@ -99,6 +102,25 @@ describe('what is missing', () => {
     expect(Object.keys(missing({ ...ENCLAVE, localCid: new Error('ENODEV') }))).toEqual(['AF_VSOCK']);
   });
 
+  it('in an enclave: the driver of its NSM', () => {
+    const driverless: MachineFacts = { ...ENCLAVE, nsmDevice: 'absent', nsmHardware: true, nsm: undefined };
+    expect(missing(driverless)).toEqual({ NSM: expect.stringContaining('nsm.ko') });
+  });
+
+  it('a CID, where the kernel has vsock and no driver that gives one', () => {
+    expect(finding({ ...ENCLAVE, localCid: 0xffff_ffff }, 'AF_VSOCK')).toMatchObject({
+      state: 'missing',
+      found: 'this machine has no CID',
+    });
+  });
+
+  it.each([
+    [-600_000, '600.0 s behind the NSM'],
+    [600_000, '600.0 s ahead of the NSM'],
+  ])('a clock, with the way in which it is wrong: %s', (clockLead, found) => {
+    expect(finding({ ...ENCLAVE, nsm: { ...MODULE, clockLead } }, 'clock')?.found).toBe(found);
+  });
+
   it('a clock that is minutes off, either way', () => {
     for (const clockLead of [-600_000, 600_000]) {
       expect(Object.keys(missing({ ...ENCLAVE, nsm: { ...MODULE, clockLead } }))).toEqual(['clock']);
@@ -121,6 +143,15 @@ describe('what is good to know', () => {
     ['linux', 'riscv64'],
   ])('that sockets and the NSM do not work on %s on %s', (platform, architecture) => {
     expect(finding({ ...LAPTOP, platform, architecture }, 'system')?.state).toBe('note');
+  });
+
+  it.each([
+    ['memory_mib: 512\ncpu_count: 2\n', '512 MiB and 2 CPUs for enclaves'],
+    ['memory_mib: 512\ncpu_pool: "2,3,6-9"\n', '512 MiB and the CPUs 2,3,6-9 for enclaves'],
+    ['memory_mib: 512\ncpu_pool: 2,3\n', '512 MiB and the CPUs 2,3 for enclaves'],
+    ['memory_mib: 512\n', '512 MiB and no CPUs for enclaves'],
+  ])('what the allocator keeps for enclaves: %j', (text, found) => {
+    expect(finding({ ...PARENT, allocator: `---\n${text}` }, 'allocator')).toMatchObject({ state: 'ok', found });
   });
 
   it('that a laptop can emulate enclaves', () => {

@@ -1,3 +1,4 @@
+import { VMADDR_CID_ANY } from '@nitro-enclaves/vsock';
 import type { MachineFacts } from './machine-facts.ts';
 import type { NsmFacts } from './nsm-facts.ts';
 
@@ -7,6 +8,7 @@ export type Place =
   | 'qemu-enclave'
   | 'emulated-enclave'
   | 'unknown-enclave'
+  | 'enclave-without-nsm'
   | 'parent'
   | 'ec2-instance'
   | 'other';
@@ -33,6 +35,7 @@ const SUMMARIES: Readonly<Record<Place, string>> = {
   'qemu-enclave': "an enclave in QEMU's nitro-enclave machine: everything but the signatures of its documents is real",
   'emulated-enclave': 'an enclave of the emulator: nobody trusts its documents who was not told to',
   'unknown-enclave': 'an enclave whose documents neither AWS signs nor QEMU leaves unsigned: trust nothing here',
+  'enclave-without-nsm': 'an enclave that cannot attest: its Nitro Secure Module does not answer',
   parent: 'a parent instance: enclaves can be started here',
   'ec2-instance': 'an EC2 instance without enclave support',
   other: 'neither an enclave nor a parent instance: enclaves can be emulated here',
@@ -48,9 +51,9 @@ function isFacts(nsm: MachineFacts['nsm']): nsm is NsmFacts {
   return nsm !== undefined && !(nsm instanceof Error);
 }
 
-function placeOf({ emulated, nsm, enclavesDevice, ec2 }: MachineFacts): Place {
+function placeOf({ emulated, nsm, nsmHardware, enclavesDevice, ec2 }: MachineFacts): Place {
   if (emulated) return 'emulated-enclave';
-  if (nsm instanceof Error) return 'unknown-enclave';
+  if (nsm instanceof Error || (nsm === undefined && nsmHardware)) return 'enclave-without-nsm';
   if (nsm !== undefined) return ENCLAVES_BY_SIGNER[nsm.signer];
   if (enclavesDevice !== 'absent') return 'parent';
   return ec2 ? 'ec2-instance' : 'other';
@@ -88,15 +91,19 @@ function debugFinding({ debugMode }: NsmFacts): Finding {
 }
 
 function clockFinding({ clockLead }: NsmFacts): Finding {
-  const seconds = `${(clockLead / 1000).toFixed(1)} s ahead of the NSM`;
+  const seconds = `${(Math.abs(clockLead) / 1000).toFixed(1)} s ${clockLead < 0 ? 'behind' : 'ahead of'} the NSM`;
   if (Math.abs(clockLead) <= CLOCK_TOLERANCE) return { what: 'clock', state: 'ok', found: seconds };
   const remedy = 'set the clock, or AWS refuses signed requests; an enclave can synchronise from /dev/ptp0';
   return { what: 'clock', state: 'missing', found: seconds, remedy };
 }
 
 function vsockFinding({ localCid, vsockDevice }: MachineFacts): Finding {
-  if (typeof localCid === 'number') return { what: 'AF_VSOCK', state: 'ok', found: `CID ${localCid}` };
-  const found = vsockDevice === 'absent' ? 'no /dev/vsock' : localCid.message;
+  // The kernel says "any" while no driver has given the machine a CID.
+  if (typeof localCid === 'number' && localCid !== VMADDR_CID_ANY) {
+    return { what: 'AF_VSOCK', state: 'ok', found: `CID ${localCid}` };
+  }
+  const trouble = typeof localCid === 'number' ? 'this machine has no CID' : localCid.message;
+  const found = vsockDevice === 'absent' ? 'no /dev/vsock' : trouble;
   const remedy = 'load the kernel module: modprobe vmw_vsock_virtio_transport (enclave) or vhost_vsock (parent)';
   return { what: 'AF_VSOCK', state: 'missing', found, remedy };
 }
@@ -115,9 +122,11 @@ function nitroCliFinding({ nitroCli }: MachineFacts): Finding {
 
 function allocatorFinding({ allocator }: MachineFacts): Finding {
   const memory = /^\s*memory_mib:\s*(\d+)/m.exec(allocator ?? '')?.[1];
-  const cpus = /^\s*cpu_count:\s*(\d+)/m.exec(allocator ?? '')?.[1];
+  const count = /^\s*cpu_count:\s*(\d+)/m.exec(allocator ?? '')?.[1];
+  const pool = /^\s*cpu_pool:\s*["']?([\d,\s-]*\d)/m.exec(allocator ?? '')?.[1];
   if (memory !== undefined) {
-    return { what: 'allocator', state: 'ok', found: `${memory} MiB and ${cpus ?? '?'} CPUs for enclaves` };
+    const cpus = pool === undefined ? `${count ?? 'no'} CPUs` : `the CPUs ${pool}`;
+    return { what: 'allocator', state: 'ok', found: `${memory} MiB and ${cpus} for enclaves` };
   }
   const remedy = 'systemctl enable --now nitro-enclaves-allocator, sized in /etc/nitro_enclaves/allocator.yaml';
   return {

@@ -16,6 +16,8 @@ export interface MachineFacts {
   /** Whether the emulator says that it runs this process. */
   readonly emulated: boolean;
   readonly nsmDevice: DeviceState;
+  /** Whether there is an NSM among the virtio devices, whatever driver the kernel has. */
+  readonly nsmHardware: boolean;
   readonly vsockDevice: DeviceState;
   /** The parent's driver, /dev/nitro_enclaves. */
   readonly enclavesDevice: DeviceState;
@@ -41,6 +43,16 @@ async function deviceState(path: string): Promise<DeviceState> {
 
 async function textOf(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8').catch(() => undefined);
+}
+
+const VIRTIO_DEVICES = '/sys/bus/virtio/devices';
+/** `VIRTIO_ID_NITRO_SEC_MOD` of Linux, include/uapi/linux/virtio_ids.h. */
+const VIRTIO_ID_NITRO_SEC_MOD = 33;
+
+async function hasNsmHardware(): Promise<boolean> {
+  const devices = await readdir(VIRTIO_DEVICES).catch((): string[] => []);
+  const ids = await Promise.all(devices.map((device) => textOf(`${VIRTIO_DEVICES}/${device}/device`)));
+  return ids.some((id) => Number(id) === VIRTIO_ID_NITRO_SEC_MOD);
 }
 
 async function isOnPath(program: string, path: string): Promise<boolean> {
@@ -79,6 +91,7 @@ export async function readMachineFacts(context: CommandContext): Promise<Machine
     node: process.versions.node,
     emulated,
     nsmDevice,
+    nsmHardware: await hasNsmHardware(),
     vsockDevice: await deviceState('/dev/vsock'),
     enclavesDevice: await deviceState('/dev/nitro_enclaves'),
     nsm: emulated || nsmDevice !== 'absent' ? await nsmFacts(context) : undefined,
