@@ -22,6 +22,15 @@ function count(text: string): number {
   return Number(text);
 }
 
+/** Most random bytes at a time: all of them are held in memory, and printed as one text. */
+const MOST_RANDOM_BYTES = 64 * 1024 * 1024;
+
+function randomLength(text: string): number {
+  const length = count(text);
+  if (length > MOST_RANDOM_BYTES) throw new InvalidArgumentError(`expected at most ${MOST_RANDOM_BYTES}`);
+  return length;
+}
+
 function indices(text: string, previous: readonly number[] = []): readonly number[] {
   return [...previous, count(text)];
 }
@@ -62,7 +71,7 @@ export const registerNsm: RegisterCommands = (program, context) => {
   nsm
     .command('random')
     .description('get random bytes')
-    .addArgument(new Argument('<length>', 'number of bytes').argParser(count))
+    .addArgument(new Argument('<length>', 'number of bytes, at most 64 MiB').argParser(randomLength))
     .addOption(new Option('--encoding <encoding>', 'how to print them').choices(RANDOM_ENCODINGS).default('hex'))
     .option('--json', 'print JSON')
     .action((length: number, flags: RandomFlags) => randomCommand(length, flags, context));
