@@ -34,6 +34,9 @@ const UNTRUSTED =
 const UNREACHABLE =
   'the way to KMS is closed: is the proxy running on the parent, on this port, and does its allow-list name this host';
 
+const NO_TLS_OF_KMS =
+  "what came is not KMS's TLS: does the parent's proxy forward bytes untouched, from this port to KMS's port 443";
+
 /** What to do, by the code of a system or TLS error under the request. */
 const TRANSPORT_REMEDIES: ReadonlyMap<string, string> = new Map([
   ['ECONNREFUSED', UNREACHABLE],
@@ -52,36 +55,49 @@ const TRANSPORT_REMEDIES: ReadonlyMap<string, string> = new Map([
   ['CERT_SIGNATURE_FAILURE', UNTRUSTED],
   ['CERT_HAS_EXPIRED', `${UNTRUSTED}; the local clock may be wrong too`],
   ['CERT_NOT_YET_VALID', `${UNTRUSTED}; the local clock may be wrong too`],
+  ['CERT_UNTRUSTED', UNTRUSTED],
+  ['CERT_REJECTED', UNTRUSTED],
+  ['INVALID_CA', UNTRUSTED],
+  ['INVALID_PURPOSE', UNTRUSTED],
   ['ERR_TLS_CERT_ALTNAME_INVALID', `${UNTRUSTED}; it answered for another host`],
+  ['EPROTO', NO_TLS_OF_KMS],
 ]);
 
-function describePcrs(document: Uint8Array): string {
+/** By the code of an error: those of OpenSSL's records and handshakes are many, and mean the same here. */
+function transportRemedy(code: string): string | undefined {
+  return code.startsWith('ERR_SSL_') ? NO_TLS_OF_KMS : TRANSPORT_REMEDIES.get(code);
+}
+
+/** What the document says, and what of the key policy it has to be compared with. */
+function describeMeasurements(document: Uint8Array): string {
   const own = readOwnDocument(document);
-  if (own === undefined) return 'the attestation document could not be read here';
-  const { pcrs, debugMode } = own;
-  const shown = [...pcrs].filter(([index]) => index <= 8).map(([index, value]) => `PCR${index}=${value}`);
+  if (own === undefined) return 'the attestation document could not be read here: compare its PCRs with those';
+  const { pcrs, debugMode, isNitroTpm } = own;
+  const shown = [...pcrs].map(([index, value]) => `PCR${index}=${value}`).join(' ') || 'no PCR but zeros';
+  if (isNitroTpm) return `this instance has ${shown}: compare with kms:RecipientAttestation:NitroTPMPCR<n>`;
   const mode = debugMode
     ? 'this enclave runs in debug mode (PCR0, PCR1 and PCR2 are zero), which no production policy allows; '
     : '';
-  return `${mode}this enclave has ${shown.join(' ')}`;
+  return `${mode}this enclave has ${shown}: compare with kms:RecipientAttestation:ImageSha384 (PCR0) and PCR<n>`;
 }
 
 function remedyFor(name: string, document: Uint8Array): string | undefined {
   if (name !== 'AccessDeniedException') return REMEDIES.get(name);
-  return `${describePcrs(document)}: compare with kms:RecipientAttestation:ImageSha384 (PCR0) and PCR<n> in the key policy, and the principal with the credentials that the parent serves`;
+  return `${describeMeasurements(document)} in the key policy, and the principal with the credentials that the parent serves`;
 }
 
-/** The code of a system error, its own or of an error underneath. */
-function systemCode(error: Error): string | undefined {
+/** What to do about a system error, `error` itself or one underneath. */
+function systemRemedy(error: Error): string | undefined {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth += 1) {
-    if ('code' in at && typeof at.code === 'string' && TRANSPORT_REMEDIES.has(at.code)) return at.code;
+    const advice = 'code' in at && typeof at.code === 'string' ? transportRemedy(at.code) : undefined;
+    if (advice !== undefined) return advice;
   }
   return undefined;
 }
 
 function remedy(error: Error, document: Uint8Array): string | undefined {
-  const code = systemCode(error);
-  if (code !== undefined) return TRANSPORT_REMEDIES.get(code);
+  const advice = systemRemedy(error);
+  if (advice !== undefined) return advice;
   return error.name === 'TimeoutError' ? UNREACHABLE : remedyFor(error.name, document);
 }
 

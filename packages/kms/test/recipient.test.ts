@@ -4,7 +4,7 @@ import { DecryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Attest } from '../src/index.ts';
 import { allowAnyKey, KmsRecipientError, kmsRequestHandler, recipient } from '../src/index.ts';
-import { ALIAS, Emulation, KEY_ARN, KEY_ID, OTHER_KEY_ARN } from './support/emulation.ts';
+import { ALIAS, Emulation, KEY_ARN, KEY_ID, keyPolicyFor, OTHER_KEY_ARN } from './support/emulation.ts';
 
 let emulation: Emulation;
 const secret = Buffer.from('the plaintext of a customer');
@@ -147,6 +147,20 @@ describe('the five operations, through the unmodified SDK client with the plugin
   });
 });
 
+describe('on an instance with NitroTPM', () => {
+  it('the same calls are answered under a policy of its PCRs', async () => {
+    const pcr12 = 'cc'.repeat(48);
+    const policy = JSON.stringify(keyPolicyFor('unused')).replaceAll('ImageSha384', 'NitroTPMPCR12');
+    const { KeyMetadata } = await emulation.plainClient().createKey({ Policy: policy.replaceAll('unused', pcr12) });
+    const KeyId = KeyMetadata?.Arn ?? '';
+    const client = emulation.client({ attest: emulation.nitroTpm({ 4: '44'.repeat(48), 12: pcr12 }) });
+    const { Plaintext, CiphertextBlob } = await client.generateDataKey({ KeyId, KeySpec: 'AES_256' });
+    expect((await client.decrypt({ KeyId, CiphertextBlob })).Plaintext).toEqual(Plaintext);
+    const other = emulation.client({ attest: emulation.nitroTpm({ 4: '44'.repeat(48) }) });
+    await expect(other.decrypt({ KeyId, CiphertextBlob })).rejects.toMatchObject({ name: 'AccessDeniedException' });
+  });
+});
+
 describe('which key answers', () => {
   it('Decrypt without a KeyId is refused before anything is sent', async () => {
     const CiphertextBlob = await emulation.ciphertextOf(secret);
@@ -224,6 +238,24 @@ describe('errors of KMS keep their class and say what to do', () => {
   it('AccessDenied in debug mode says so', async () => {
     const call = emulation.client({ debugMode: true }).generateDataKey({ KeyId: KEY_ARN, KeySpec: 'AES_256' });
     await expect(call).rejects.toThrow('this enclave runs in debug mode (PCR0, PCR1 and PCR2 are zero)');
+  });
+
+  it('AccessDenied names PCRs that the enclave extended itself, too', async () => {
+    const nsm = emulation.nsm({ isOtherImage: true });
+    const value = await nsm.extendPcr(16, Buffer.from('configuration'));
+    await nsm.lockPcr(16);
+    const client = emulation.client({ attest: (request) => nsm.attestation(request) });
+    await expect(client.generateDataKey({ KeyId: KEY_ARN, KeySpec: 'AES_256' })).rejects.toThrow(
+      `PCR16=${Buffer.from(value).toString('hex')}`,
+    );
+  });
+
+  it('AccessDenied on an instance with NitroTPM names its PCRs, and the condition keys that it has', async () => {
+    const attest = emulation.nitroTpm({ 4: '44'.repeat(48), 12: 'cc'.repeat(48) });
+    const call = emulation.client({ attest }).generateDataKey({ KeyId: KEY_ARN, KeySpec: 'AES_256' });
+    await expect(call).rejects.toThrow(
+      `this instance has PCR4=${'44'.repeat(48)} PCR12=${'cc'.repeat(48)}: compare with kms:RecipientAttestation:NitroTPMPCR<n>`,
+    );
   });
 
   it('a document that KMS cannot take: ValidationException with the likely reason', async () => {

@@ -146,7 +146,46 @@ describe('the way to KMS', () => {
     const silent = parent.createServer({}, (socket) => void socket.resume());
     await silent.listen({ port: 7998 });
     const client = emulation.client({ config: { requestHandler: handler({ port: 7998, connectTimeout: 200 }) } });
-    await expect(random(client)).rejects.toThrow('TLS handshake took too long');
+    const error = await failing(random(client));
+    expect(error.message).toContain('TLS handshake took too long');
+    expect(error.message).toContain('is the proxy running on the parent');
+    await silent.drain({ timeout: 0 });
+  });
+
+  it('leads to something that does not speak TLS: the error says so', async () => {
+    const { unixTransport } = await import('@nitro-enclaves/vsock');
+    const web = unixTransport({ folder: emulation.folder, cid: 3 }).createServer({}, (socket) => {
+      socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n');
+    });
+    await web.listen({ port: 7995 });
+    const error = await failing(
+      random(emulation.client({ config: { requestHandler: handler({ port: 7995, requestTimeout: 20_000 }) } })),
+    );
+    expect(error.message).toContain("what came is not KMS's TLS");
+    await web.drain({ timeout: 0 });
+  });
+
+  it('comes about only when it was given up: nothing is left of it', async () => {
+    const { unixTransport } = await import('@nitro-enclaves/vsock');
+    const silent = unixTransport({ folder: emulation.folder, cid: 3 }).createServer({}, (socket) => {
+      socket.on('error', () => undefined).resume();
+    });
+    await silent.listen({ port: 7994 });
+    const closed = new Promise<void>((resolve) => {
+      const transport: Transport = {
+        ...nobody,
+        // A transport that does not heed its deadline.
+        connect: async () => {
+          await new Promise((wait) => setTimeout(wait, 200));
+          const socket = await emulation.enclaveTransport().connect({ cid: 3, port: 7994 });
+          socket.once('close', () => resolve());
+          return socket;
+        },
+      };
+      const requestHandler = handler({ transport, connectTimeout: 50, requestTimeout: 20_000 });
+      void failing(random(emulation.client({ config: { requestHandler } })));
+    });
+    await closed;
     await silent.drain({ timeout: 0 });
   });
 

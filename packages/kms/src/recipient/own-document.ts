@@ -3,6 +3,8 @@ import { CborError, CoseError, decodeCbor, decodeCoseSign1, encodeHex } from '@n
 
 /** What the enclave's own document says of the enclave: for explanations, never a verdict. */
 export interface OwnDocument {
+  /** Whether it is an instance's with NitroTPM, which key policies know by other names than an enclave's. */
+  readonly isNitroTpm: boolean;
   /** The PCRs that are not zero, as lower-case hexadecimal by index. */
   readonly pcrs: ReadonlyMap<number, string>;
   /** Whether PCR0 is zero, as it is in debug mode; NitroTPM documents have no such mode. */
@@ -41,6 +43,7 @@ export function readTimestamp(document: Uint8Array): number | undefined {
 export function readOwnDocument(document: Uint8Array): OwnDocument | undefined {
   const payload = readPayload(document);
   if (payload === undefined) return undefined;
-  const pcrs = readPcrs(payload.get('pcrs') ?? payload.get('nitrotpm_pcrs') ?? null);
-  return { pcrs, debugMode: payload.has('pcrs') && !pcrs.has(0) };
+  const isNitroTpm = payload.has('nitrotpm_pcrs');
+  const pcrs = readPcrs(payload.get(isNitroTpm ? 'nitrotpm_pcrs' : 'pcrs') ?? null);
+  return { isNitroTpm, pcrs, debugMode: !isNitroTpm && !pcrs.has(0) };
 }

@@ -9,13 +9,14 @@ import {
   EmulatedNsm,
   FaultController,
   faultyTransport,
+  issueAttestationDocument,
   Seed,
   startEmulatedKms,
 } from '@nitro-enclaves/emulator';
 import { Nsm } from '@nitro-enclaves/nsm';
 import type { Transport, VsockServer } from '@nitro-enclaves/vsock';
 import { unixTransport } from '@nitro-enclaves/vsock';
-import type { RecipientOptions } from '../../src/index.ts';
+import type { Attest, RecipientOptions } from '../../src/index.ts';
 import { KMS_PROXY_PORT, kmsRequestHandler, recipient } from '../../src/index.ts';
 
 export const REGION = 'eu-west-1';
@@ -112,6 +113,12 @@ export class Emulation {
     const measurements = isOtherImage ? OTHER_IMAGE : IMAGE;
     const identity = { instanceId, moduleId: `${instanceId}-enc0123456789abcdef`, measurements, debugMode };
     return new Nsm(new EmulatedNsm({ pki: this.#pki, identity, faults: this.faults.nsm, ...nsm }));
+  }
+
+  /** What gives an instance with NitroTPM its documents, as `nitro-tpm-attest` does. */
+  nitroTpm(pcrs: Record<number, string>): Attest {
+    const moduleId = 'i-0123456789abcdef0-tpm0000000000000000';
+    return ({ publicKey }) => issueAttestationDocument(this.#pki, { kind: 'nitrotpm', moduleId, pcrs, publicKey });
   }
 
   /** The unmodified client of the AWS SDK, in an enclave that reaches KMS by the parent's proxy, without the plugin. */
