@@ -35,7 +35,6 @@ const PORT = 8000;
 const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 20_000 });
 const resolver: Resolver = {
   resolve: async (host) => {
-    resolved.push(host);
     const found = names[host] ?? new Error('ENOTFOUND');
     if (found instanceof Error) throw found;
     return { addresses: found, ttl: 60_000 };
@@ -73,11 +72,16 @@ function egress(to: WorldDestination, more: Partial<EgressRoute> = {}): EgressRo
 }
 const allowAll = [{ address: '*.example', port: '*', allowPrivate: true }] as const;
 
-async function start(config: Partial<ProxyConfig>): Promise<ProxyService> {
+async function start(config: Partial<ProxyConfig>, resolve = resolver.resolve): Promise<ProxyService> {
   service = new ProxyService({
     transport: unixTransport({ folder, cid: 3 }),
     config: { routes: [], allowList: allowAll, ...config },
-    resolver,
+    resolver: {
+      resolve: (host, options) => {
+        resolved.push(host);
+        return resolve(host, options);
+      },
+    },
     relayBy,
     log: (entry) => log.push(entry),
   });
@@ -350,6 +354,18 @@ describe.each<RelayBy>(['addon', 'streams'])('relayed by %s', (by) => {
       await start({ routes: [egress({ kind: 'connect' })] });
       expect(await ask(head)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     });
+
+    it('cuts off an enclave that keeps the connection open after it was refused', async () => {
+      await start({ routes: [egress({ kind: 'connect' })], limits: { connectTimeout: 100 } });
+      const socket = (await enclave()).on('error', () => undefined);
+      socket.write('CONNECT evil.test:443 HTTP/1.1\r\n\r\nand more');
+      await once(socket.resume(), 'end');
+      await eventually(() => {
+        if (socket.writable) socket.write('still here');
+        expect(socket.destroyed).toBe(true);
+      });
+      await eventually(() => expect(service?.openConnections).toBe(0));
+    });
   });
 
   describe('a route to a Unix socket of the instance', () => {
@@ -499,6 +515,27 @@ describe.each<RelayBy>(['addon', 'streams'])('relayed by %s', (by) => {
       const closed = gone(held);
       await running.drain({ timeout: 50 });
       await closed;
+    });
+
+    it('leaves no connection to a target that answers after the enclave was broken off', async () => {
+      const arrived: Socket[] = [];
+      const port = await listen((socket) => arrived.push(socket.resume()));
+      let answer: (addresses: string[]) => void = () => undefined;
+      const slow = new Promise<string[]>((resolve) => {
+        answer = resolve;
+      });
+      const running = await start({ routes: [egress({ kind: 'tcp', host: 'slow.example', port })] }, async () => ({
+        addresses: await slow,
+        ttl: 1000,
+      }));
+      const held = (await enclave()).on('error', () => undefined);
+      await eventually(() => expect(resolved).toEqual(['slow.example']));
+      await running.drain({ timeout: 0 });
+      await gone(held);
+      answer(['127.0.0.1']);
+      await eventually(() => expect(arrived.map((socket) => socket.readableEnded || socket.destroyed)).toEqual([true]));
+      await eventually(() => expect(running.openConnections).toBe(0));
+      expect(connections()).toMatchObject([{ outcome: 'reset' }]);
     });
   });
 

@@ -12,8 +12,15 @@ export type RelayBy = 'addon' | 'streams';
  * @param idleTimeout - ms without a byte in either direction; 0: no limit.
  */
 export function relay(from: Socket, to: Socket, idleTimeout: number, by: RelayBy): Promise<RelayOutcome> {
+  // One that broke off while the other was connected tells it no more.
+  if (from.destroyed || to.destroyed) return Promise.resolve(breakOffBoth(from, to));
   const relayed = by === 'addon' ? relaySockets(from, to, idleTimeout) : undefined;
   return relayed ?? relayStreams(from, to, idleTimeout);
+}
+
+function breakOffBoth(from: Socket, to: Socket): RelayOutcome {
+  for (const socket of [from, to]) socket.on('error', () => undefined).destroy();
+  return { end: 'reset', bytesForward: to.bytesWritten, bytesBack: from.bytesWritten };
 }
 
 function relayStreams(from: Socket, to: Socket, idleTimeout: number): Promise<RelayOutcome> {

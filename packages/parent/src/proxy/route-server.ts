@@ -141,8 +141,8 @@ export class RouteServer {
     socket.on('error', () => undefined);
     serve(settings, observed)
       .catch((error: unknown) => {
-        if (!socket.writableEnded) socket.destroy();
         observed.failed(error);
+        return closed(socket, settings.limits.connectTimeout);
       })
       .finally(() => {
         this.#sockets.delete(socket);
@@ -174,4 +174,16 @@ export class RouteServer {
     observed.connected();
     observed.ended(`vm(${cid}):${port}`, await relay(socket, enclave, limits.idleTimeout, this.#context.relayBy));
   }
+}
+
+/**
+ * Ends a connection that is not relayed. Where the peer was answered, it has `timeout` ms to read that and to end; it is
+ * counted until then, so that no enclave can keep more connections open by having them refused.
+ */
+async function closed(socket: Socket, timeout: number): Promise<void> {
+  if (!socket.writableEnded) socket.destroy();
+  if (socket.destroyed) return;
+  const timer = setTimeout(() => socket.destroy(), timeout);
+  await new Promise((resolve) => socket.resume().once('close', resolve));
+  clearTimeout(timer);
 }
