@@ -92,8 +92,12 @@ describe('PCR3 and PCR4', () => {
   });
 
   it('take roles with a path and of other partitions', () => {
-    const arns = ['arn:aws-us-gov:iam::123456789012:role/team/app', 'arn:aws-cn:iam::123456789012:role/app'];
-    expect(new Set(arns.map(pcr3FromRoleArn)).size).toBe(2);
+    const arns = [
+      'arn:aws-us-gov:iam::123456789012:role/team/app',
+      'arn:aws-cn:iam::123456789012:role/app',
+      'arn:aws:iam::123456789012:role/team:a/~b/app',
+    ];
+    expect(new Set(arns.map(pcr3FromRoleArn)).size).toBe(3);
   });
 
   it.each([
@@ -102,6 +106,9 @@ describe('PCR3 and PCR4', () => {
     'arn:aws:sts::123456789012:assumed-role/Webserver/i-1234567890abcdef0',
     'arn:aws:iam::12345678901:role/Webserver',
     'arn:aws:iam::123456789012:role/',
+    'arn:aws:iam::123456789012:role/team/',
+    'arn:aws:iam::123456789012:role/team/a:b',
+    'arn:aws:iam::123456789012:role/a b/app',
     'arn:aws:iam::123456789012:role/Webserver\n',
     ' arn:aws:iam::123456789012:role/Webserver',
   ])('are not made from %j, which is no role', (arn) => {
@@ -130,6 +137,33 @@ describe('PCR8', () => {
       }
     },
   );
+
+  it('is that of the certificate which OpenSSL finds in a text, whatever else looks like one', async () => {
+    const first = (await createSigner(folder, 'secp384r1', 3)).certificate;
+    const second = (await createSigner(folder, 'prime256v1', 3)).certificate;
+    const texts = [
+      first.replaceAll(' CERTIFICATE-----', ' X509 CERTIFICATE-----') + second,
+      `not at a line's start: ${first}${second}`,
+      `not at a line's start:\r${first}${second}`,
+      first.replace('-----BEGIN', '----BEGIN') + second,
+      first.replace('CERTIFICATE-----', 'CERTIFICATE----- ') + second,
+      first.replace('CERTIFICATE-----', 'CERTIFICATE-----x') + second,
+    ];
+    for (const text of texts) {
+      const expected = await opensslPcr(new Uint8Array(new X509Certificate(text).raw));
+      expect(pcr8FromCertificate(text), text).toBe(expected);
+    }
+  });
+
+  it.each([
+    ['another character', (pem: string) => pem.replace('\nMII', '\n!II')],
+    ['a header', (pem: string) => pem.replace('-----\n', '-----\nName: value\n\n')],
+    ['no end', (pem: string) => pem.slice(0, pem.indexOf('-----END'))],
+  ])('is not that of a second certificate behind a first with %s', async (_, damage) => {
+    const first = damage((await createSigner(folder, 'secp384r1', 3)).certificate);
+    const second = (await createSigner(folder, 'prime256v1', 3)).certificate;
+    expect(() => pcr8FromCertificate(first + second)).toThrow(expect.objectContaining({ code: 'EIF_CERTIFICATE_PEM' }));
+  });
 
   it.each([
     ['', 'EIF_CERTIFICATE_PEM'],

@@ -30,7 +30,8 @@ export function extendPcr(pcr: string | Uint8Array, data: Uint8Array): string {
  * @throws {EifError} `EIF_ROLE_ARN` for anything but a role's ARN: an instance profile's gives another PCR3.
  */
 export function pcr3FromRoleArn(arn: string): string {
-  if (!/^arn:[a-z][a-z0-9-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/.test(arn)) {
+  // A path may have any printable character of ASCII, a name only some (IAM, "IAM and AWS STS quotas").
+  if (!/^arn:[a-z][a-z0-9-]*:iam::\d{12}:role\/(?:[!-~]+\/)?[\w+=,.@-]+$/.test(arn)) {
     fail(
       'EIF_ROLE_ARN',
       `expected a role's ARN, arn:<partition>:iam::<account>:role/<name>, found ${JSON.stringify(arn)}`,

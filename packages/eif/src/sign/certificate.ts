@@ -77,7 +77,23 @@ export function readSigningCertificate(bytes: Uint8Array): SigningCertificate {
   }
 }
 
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----/;
+/** A line that OpenSSL takes for a certificate's first; the older name counts as well. */
+const PEM_BEGIN = /(?:^|\n)-----BEGIN ((?:X509 )?CERTIFICATE)-----[^\S\n]*\n/;
+
+/**
+ * The base64 of the first certificate. Marks inside of a line are none, and a first certificate that is not whole is not
+ * passed over: OpenSSL, by which the platform reads this, would find another one than we then.
+ */
+function firstCertificate(text: string): string {
+  const begin = PEM_BEGIN.exec(text);
+  if (begin === null) fail('EIF_CERTIFICATE_PEM', 'expected a line "-----BEGIN CERTIFICATE-----", found none');
+  const rest = text.slice(begin.index + begin[0].length);
+  const body = rest.slice(0, Math.max(0, rest.indexOf(`-----END ${begin[1]}-----`)));
+  if (!/^(?:[A-Za-z0-9+/=]+\s*\n)+$/.test(body)) {
+    fail('EIF_CERTIFICATE_PEM', 'expected lines of base64 behind the first "BEGIN CERTIFICATE", and its end');
+  }
+  return body.replace(/\s/g, '');
+}
 
 /**
  * Reads the first certificate of a PEM file, as the platform does: text around it and certificates behind it count for
@@ -86,10 +102,7 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END 
  */
 export function parsePemCertificate(pem: Uint8Array | string): SigningCertificate {
   const text = typeof pem === 'string' ? pem : new TextDecoder('latin1').decode(pem);
-  const base64 = PEM_CERTIFICATE.exec(text)?.[1]?.replace(/\s/g, '');
-  if (base64 === undefined) {
-    return fail('EIF_CERTIFICATE_PEM', 'expected "-----BEGIN CERTIFICATE-----" and its end, found neither whole');
-  }
+  const base64 = firstCertificate(text);
   let decoded: string;
   try {
     decoded = atob(base64);
