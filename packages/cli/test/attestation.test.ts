@@ -251,6 +251,15 @@ describe('nitro-enclaves attestation verify', () => {
     expect(outcome.stderr).toMatch(new RegExp(`^error: expected an attestation document.*\\(${code}\\)\n$`));
   });
 
+  it('takes no long argument for a path: JSON with a document in it is said to be JSON', async () => {
+    const json = JSON.stringify({ document: Buffer.from(await issue()).toString('base64') });
+    const { code, stderr } = await attestation(['decode', json]);
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      'error: expected an attestation document, found JSON: give the value in it (DOCUMENT_IS_TEXT)\n',
+    );
+  });
+
   it('stops reading an input that does not end', async () => {
     const chunk = new Uint8Array(65_536).fill(0x84);
     const endless = Array.from({ length: 1000 }, () => chunk);

@@ -11,6 +11,8 @@ export const DOCUMENT_ARGUMENT = 'a file, - for standard input, or the document 
 const MAX_INPUT_BYTES = 1_048_576;
 /** Shorter texts are taken for names of files: a document has thousands of characters. */
 const MIN_TEXT_LENGTH = 1024;
+/** No file has a name so long (PATH_MAX), whatever it consists of. */
+const LONGER_THAN_ANY_PATH = 4096;
 
 async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
@@ -27,6 +29,7 @@ async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
 }
 
 function isDocumentText(argument: string): boolean {
+  if (argument.length >= LONGER_THAN_ANY_PATH) return true;
   return argument.length >= MIN_TEXT_LENGTH && /^[A-Za-z0-9+/_=\s-]+$/.test(argument);
 }
 
