@@ -169,6 +169,16 @@ describe('which key answers', () => {
     expect(emulation.audit).toEqual([]);
   });
 
+  it('Decrypt with null for a KeyId, which the SDK leaves out, is refused alike', async () => {
+    const CiphertextBlob = await emulation.ciphertextOf(secret);
+    const KeyId = null as unknown as string;
+    await expect(emulation.client().decrypt({ KeyId, CiphertextBlob })).rejects.toMatchObject({
+      code: 'KEY_NOT_PINNED',
+    });
+    const { Plaintext } = await emulation.client({ keys: [KEY_ARN] }).decrypt({ KeyId, CiphertextBlob });
+    expect(Buffer.from(Plaintext ?? [])).toEqual(secret);
+  });
+
   it('Decrypt without a KeyId works where the keys are pinned for all calls', async () => {
     const CiphertextBlob = await emulation.ciphertextOf(secret);
     const { Plaintext } = await emulation.client({ keys: [KEY_ARN] }).decrypt({ CiphertextBlob });
@@ -220,6 +230,54 @@ describe('calls that are not made', () => {
   it('by an NSM that does not answer: ATTESTATION_FAILED at the deadline', async () => {
     const client = emulation.client({ attest: () => new Promise(() => undefined), attestTimeout: 50 });
     await expect(client.generateRandom({ NumberOfBytes: 8 })).rejects.toMatchObject({ code: 'ATTESTATION_FAILED' });
+  });
+
+  it('aborted while the NSM does not answer: the NSM is told, and nothing is sent', async () => {
+    const told: unknown[] = [];
+    const reason = new Error('no longer wanted');
+    const abort = new AbortController();
+    const attest: Attest = ({ signal }) => {
+      signal.addEventListener('abort', () => told.push(signal.reason));
+      setImmediate(() => abort.abort(reason));
+      return new Promise(() => undefined);
+    };
+    const client = emulation.client({ attest, attestTimeout: 60_000 });
+    const call = client.generateRandom({ NumberOfBytes: 8 }, { abortSignal: abort.signal });
+    await expect(call).rejects.toMatchObject({ name: 'AbortError', cause: reason });
+    expect(told).toEqual([reason]);
+    expect(emulation.audit).toEqual([]);
+  });
+
+  it('aborted, leave a shared document to the others that wait for it', async () => {
+    const nsm = emulation.nsm();
+    const attest: Attest = async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      request.signal.throwIfAborted();
+      return nsm.attestation(request);
+    };
+    const client = emulation.client({ attest, reuseDocumentFor: 60_000 });
+    const abort = new AbortController();
+    const first = client.generateRandom({ NumberOfBytes: 8 }, { abortSignal: abort.signal });
+    const second = client.generateRandom({ NumberOfBytes: 8 });
+    setTimeout(() => abort.abort(), 50);
+    await expect(first).rejects.toMatchObject({ name: 'AbortError' });
+    expect((await second).Plaintext).toHaveLength(8);
+  });
+
+  it.each([
+    ['nothing', undefined],
+    ['null', null],
+    ['text', 'a document'],
+    ['no bytes', new Uint8Array()],
+    ['more bytes than KMS takes', new Uint8Array(262_145)],
+  ])('with %s for a document: ATTESTATION_FAILED, and nothing is sent', async (_, document) => {
+    const client = emulation.client({ attest: async () => document as Uint8Array });
+    const call = client.generateRandom({ NumberOfBytes: 8 });
+    await expect(call).rejects.toMatchObject({
+      code: 'ATTESTATION_FAILED',
+      cause: { message: expect.stringContaining('expected a Uint8Array of 1 to 262144 bytes') },
+    });
+    expect(emulation.audit).toEqual([]);
   });
 
   it('without an attest function at all', () => {

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { NodeMaterialsManager } from '@aws-crypto/client-node';
 import { AlgorithmSuiteIdentifier, buildClient, CommitmentPolicy } from '@aws-crypto/client-node';
 import { NitroEnclavesError } from '@nitro-enclaves/core';
+import { abortable } from '../deadline.ts';
 import { DataError } from '../error.ts';
 import { ContainedStream } from './contained-stream.ts';
 import type { DataContext } from './encryption-context.ts';
@@ -74,16 +75,6 @@ function refused(cause: unknown): Error {
     'expected a whole message of the AWS Encryption SDK, committed, under one of the keys given, found one that does not open: it is damaged, cut off, or not for this enclave (see the cause)',
     { cause },
   );
-}
-
-function abortable<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { withDeadline } from '../deadline.ts';
 import { KmsRecipientError } from '../error.ts';
 import type { AttestedClock } from './attested-clock.ts';
 import { readTimestamp } from './own-document.ts';
@@ -23,22 +24,14 @@ export interface DocumentSourceOptions {
 
 const MAX_REUSE_MS = 60_000;
 
-/** Ends the wait at the deadline even where `body` does not heed its signal. */
-async function withDeadline<T>(timeout: number, body: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const deadline = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const reason = new Error(`no answer within ${timeout} ms`);
-      deadline.abort(reason);
-      reject(reason);
-    }, timeout);
-  });
-  try {
-    return await Promise.race([body(deadline.signal), expired]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** Longest document that KMS takes, in bytes (KMS API reference, "RecipientInfo"). */
+const MAX_DOCUMENT_BYTES = 262_144;
+
+/** Checked here: without a document KMS would take the call for one of anybody's, and answer in the clear. */
+function expectDocument(document: unknown): Uint8Array {
+  if (document instanceof Uint8Array && document.length >= 1 && document.length <= MAX_DOCUMENT_BYTES) return document;
+  const found = document instanceof Uint8Array ? `${document.length} bytes` : typeof document;
+  throw new TypeError(`expected a Uint8Array of 1 to ${MAX_DOCUMENT_BYTES} bytes from attest, found ${found}`);
 }
 
 /** Gets documents for the plugin's keys, and tells the clock when each was made. */
@@ -62,13 +55,15 @@ export class DocumentSource {
   }
 
   /**
-   * A document with `publicKey`: made now, or, where that is allowed, the one before.
+   * A document with `publicKey`: made now, or, where that is allowed, the one before. `signal` ends the making of one that
+   * serves nobody else.
    * @throws {KmsRecipientError} `ATTESTATION_FAILED`.
    */
-  take(publicKey: Uint8Array): Promise<Uint8Array> {
+  take(publicKey: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    if (this.#reuseFor === 0) return this.#make(publicKey, signal);
     if (this.#last?.publicKey === publicKey && performance.now() < this.#last.expiresAt) return this.#last.document;
     const document = this.#make(publicKey);
-    if (this.#reuseFor > 0) this.#keep(publicKey, document);
+    this.#keep(publicKey, document);
     return document;
   }
 
@@ -81,17 +76,18 @@ export class DocumentSource {
     });
   }
 
-  async #make(publicKey: Uint8Array): Promise<Uint8Array> {
+  async #make(publicKey: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
     const askedAt = Date.now();
-    const document = await this.#request(publicKey);
+    const document = await this.#request(publicKey, signal);
     const timestamp = this.#clock.isDue ? readTimestamp(document) : undefined;
     if (timestamp !== undefined) this.#clock.observe(timestamp, askedAt);
     return document;
   }
 
-  async #request(publicKey: Uint8Array): Promise<Uint8Array> {
+  async #request(publicKey: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    const limits = { timeout: this.#attestTimeout, signal };
     try {
-      return await withDeadline(this.#attestTimeout, (signal) => this.#attest({ publicKey, signal }));
+      return expectDocument(await withDeadline(limits, (ended) => this.#attest({ publicKey, signal: ended })));
     } catch (cause) {
       throw new KmsRecipientError(
         'ATTESTATION_FAILED',

@@ -18,7 +18,8 @@ export interface KeyPinning {
  * @throws {KmsRecipientError} `KEY_NOT_PINNED`.
  */
 export function expectPinnedKey({ KeyId }: RecipientFields, { keys, allowAnyKey }: KeyPinning): void {
-  if (KeyId !== undefined || keys !== undefined || allowAnyKey) return;
+  // Callers without types may send null, which the SDK leaves out.
+  if ((KeyId ?? keys) !== undefined || allowAnyKey) return;
   throw new KmsRecipientError(
     'KEY_NOT_PINNED',
     'expected a KeyId in the input, or `keys` in the options of recipient(), found neither: name the key ARN, or the ciphertext chooses the key',
@@ -40,9 +41,10 @@ function isKeyAsked(asked: string, answered: string): boolean {
  */
 export function expectKeyAsked(input: RecipientFields, output: RecipientFields, { keys }: KeyPinning): void {
   const answered = output.KeyId ?? '';
-  const isAsked = input.KeyId === undefined || isKeyAsked(input.KeyId, answered);
+  const asked = input.KeyId ?? undefined;
+  const isAsked = asked === undefined || isKeyAsked(asked, answered);
   if (KEY_ARN.test(answered) && isAsked && (keys?.includes(answered) ?? true)) return;
-  const expected = [...(input.KeyId === undefined ? [] : [input.KeyId]), ...(keys ?? [])].join(' or ');
+  const expected = [...(asked === undefined ? [] : [asked]), ...(keys ?? [])].join(' or ');
   throw new KmsRecipientError(
     'ANSWER_KEY_MISMATCH',
     `expected an answer from the key ${expected || 'that the ciphertext names'}, found one from ${answered || 'none'}: its content was dropped`,

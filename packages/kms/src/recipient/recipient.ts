@@ -1,5 +1,7 @@
 import type { ServiceInputTypes, ServiceOutputTypes } from '@aws-sdk/client-kms';
 import type { HandlerExecutionContext, InitializeHandler, Pluggable } from '@smithy/types';
+import { SMITHY_CONTEXT_KEY } from '@smithy/types';
+import { abortable } from '../deadline.ts';
 import { openEnvelope } from '../envelope/open.ts';
 import { KmsRecipientError } from '../error.ts';
 import { explainKmsError } from '../explain.ts';
@@ -47,10 +49,25 @@ class RecipientSession {
   }
 
   /** The key of a call, and a document with it. */
-  async attest(): Promise<{ key: RecipientKey; document: Uint8Array }> {
-    const key = await this.#keys.take();
-    return { key, document: await this.#documents.take(key.publicKey) };
+  async attest(signal: AbortSignal | undefined): Promise<{ key: RecipientKey; document: Uint8Array }> {
+    try {
+      const key = await abortable(this.#keys.take(), signal);
+      return { key, document: await abortable(this.#documents.take(key.publicKey, signal), signal) };
+    } catch (error) {
+      throw signal?.aborted ? requestAborted(signal) : error;
+    }
   }
+}
+
+/** In the form in which the SDK ends a call that was aborted later. */
+function requestAborted({ reason }: AbortSignal): Error {
+  return Object.assign(new Error('Request aborted', { cause: reason }), { name: 'AbortError' });
+}
+
+/** The caller's signal, `send(command, { abortSignal })`: the SDK shows it to middleware under a key of its own. */
+function abortSignalOf(context: HandlerExecutionContext): AbortSignal | undefined {
+  const signal = context[SMITHY_CONTEXT_KEY]?.abortSignal;
+  return signal instanceof AbortSignal ? signal : undefined;
 }
 
 function expectOwnRecipient({ Recipient }: RecipientFields): void {
@@ -102,13 +119,13 @@ function fieldsOf(value: object): RecipientFields {
 function attested(
   session: RecipientSession,
   next: InitializeHandler<ServiceInputTypes, ServiceOutputTypes>,
-  operation: RecipientOperation,
+  { operation, signal }: { operation: RecipientOperation; signal: AbortSignal | undefined },
 ): InitializeHandler<ServiceInputTypes, ServiceOutputTypes> {
   return async (args) => {
     const input = fieldsOf(args.input);
     expectOwnRecipient(input);
     if (operation.hasKey) expectPinnedKey(input, session.pinning);
-    const { key, document } = await session.attest();
+    const { key, document } = await session.attest(signal);
     const Recipient = { AttestationDocument: document, KeyEncryptionAlgorithm: 'RSAES_OAEP_SHA_256' as const };
     try {
       const result = await next({ ...args, input: { ...args.input, Recipient } });
@@ -135,7 +152,8 @@ export function recipient(options: RecipientOptions): Pluggable<ServiceInputType
       stack.add(
         (next: InitializeHandler<ServiceInputTypes, ServiceOutputTypes>, context: HandlerExecutionContext) => {
           const operation = RECIPIENT_OPERATIONS.get(context.commandName ?? '');
-          return operation === undefined ? next : attested(session, next, operation);
+          if (operation === undefined) return next;
+          return attested(session, next, { operation, signal: abortSignalOf(context) });
         },
         { step: 'initialize', name: 'nitroEnclavesRecipient', priority: 'low' },
       );
