@@ -78,15 +78,19 @@ async function serve(positional: Positional, flags: ProxyFlags, context: Command
     log,
     systemdSockets: systemdSockets(context.env, process.pid),
   });
-  await service.start();
   const reload = () => {
     readConfig(positional, flags, context.cwd)
       .then((next) => service.reload(next))
       .catch((error: Error) => log({ event: 'reload-failed', detail: error.message }));
   };
+  // From before the start on: without a listener, the signal would end the process.
   process.on('SIGHUP', reload);
-  await untilStopped(context.signal);
-  process.off('SIGHUP', reload);
+  try {
+    await service.start();
+    await untilStopped(context.signal);
+  } finally {
+    process.off('SIGHUP', reload);
+  }
   await service.stop();
 }
 

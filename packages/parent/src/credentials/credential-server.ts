@@ -48,7 +48,8 @@ export interface CredentialServerOptions {
   readonly [allowLongTermCredentials]?: true;
 }
 
-const MIN_TOKEN_LENGTH = 16;
+/** What is shorter could be guessed by another enclave of the instance. */
+export const MIN_TOKEN_LENGTH = 16;
 const DEFAULT_RATE: RateLimit = { requests: 10, intervalMs: 60_000 };
 /** How long an enclave keeps long-term credentials before it asks again, in ms. */
 const LONG_TERM_REFRESH_MS = 3_600_000;
