@@ -151,4 +151,16 @@ describe('SecretScanner', () => {
       { numRuns: 50 },
     );
   });
+
+  it.each([
+    ['headers on one line', `-----BEGIN PRIVATE KEY-----\n${'a: b '.repeat(100_000)}\n!`],
+    ['headers on many lines', `-----BEGIN PRIVATE KEY-----\n${'a: b\n \t\n'.repeat(100_000)}!`],
+    ['first lines', '-----BEGIN PRIVATE KEY-----\n'.repeat(30_000)],
+    ['words of a first line', `-----BEGIN ${'PRIVATE '.repeat(100_000)}KEY`],
+    ['spaces', `aws_secret_access_key${' '.repeat(500_000)}`],
+  ])('is not held up by a file of %s', (_, text) => {
+    const scanner = new SecretScanner();
+    scanner.push(Buffer.from(text));
+    expect(scanner.found).toEqual([]);
+  });
 });

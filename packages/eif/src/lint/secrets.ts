@@ -11,7 +11,8 @@ interface SecretPattern {
 const PATTERNS: readonly SecretPattern[] = [
   {
     what: 'a private key in PEM',
-    pattern: /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----\s+(?:[A-Za-z-]+: [^\n]*\s+)*[A-Za-z0-9+/=]{40}/,
+    // A header ends with its line and nowhere else: one text can be taken for headers in one way only.
+    pattern: /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----\s+(?:[A-Za-z-]+: [^\n]*\n\s*)*[A-Za-z0-9+/=]{40}/,
   },
   { what: 'an AWS access key id', pattern: /(?<![A-Za-z0-9/+])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9/+])/ },
   {
