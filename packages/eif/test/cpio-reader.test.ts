@@ -105,6 +105,8 @@ describe('readCpio', () => {
     ['a number with a sign', patched(54, '+0000005'), 'CPIO_NUMBER'],
     ['a number with a prefix', patched(54, '0x000005'), 'CPIO_NUMBER'],
     ['a mode without a type', only({ name: 'a', mode: 0o644 }), 'CPIO_NUMBER'],
+    ['a folder with content', only({ name: 'a', mode: 0o040755, content: 'x' }), 'CPIO_NUMBER'],
+    ['a device with content', only({ name: 'a', mode: 0o020666, device: [1, 3], content: 'x' }), 'CPIO_NUMBER'],
     ['a trailer with content', cpioEntry({ name: 'TRAILER!!!', content: 'x' }, 0), 'CPIO_NUMBER'],
     ['a name of no bytes', patched(94, '00000000'), 'CPIO_NAME'],
     ['a name without its NUL', patched(94, '00000001'), 'CPIO_NAME'],

@@ -119,6 +119,10 @@ export function toCpioEntry(header: CpioHeader, name: string, target: string | u
     return fail('CPIO_NUMBER', `expected a file type in the mode, found 0${header.mode.toString(8)}`, { offset });
   }
   const { mode, uid, gid, mtime, size, links, inode, major, minor } = header;
+  // The kernel passes over such an entry: it would be listed, and not be there.
+  if (type !== 'file' && type !== 'symlink' && size !== 0) {
+    fail('CPIO_NUMBER', `expected no content in a ${type}, found ${size} bytes`, { offset });
+  }
   const isDevice = type === 'character-device' || type === 'block-device';
   return {
     path: toPath(name, offset),
