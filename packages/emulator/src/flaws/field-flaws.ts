@@ -1,5 +1,9 @@
+import { DER_TAG } from '@nitro-enclaves/core';
+import { encodeDer } from '../pki/der-writer.ts';
 import type { DocumentAlterations } from '../pki/document.ts';
 import { encodeValue } from '../pki/document.ts';
+import { Extension } from '../pki/x509.ts';
+import { atLevel, changeExtensions } from './certificate-flaws.ts';
 import { appendEntry } from './edit.ts';
 import type { Flaw } from './flaw.ts';
 import { flaw } from './flaw.ts';
@@ -64,14 +68,18 @@ function setPcr(index: unknown, value: unknown): DocumentAlterations {
   return changePcrs((pcrs) => pcrs.set(index, value));
 }
 
-/** PCR0 under another index. */
-function moveFirstPcr(index: unknown): DocumentAlterations {
+/** The last register under another index: none that tells an image from another, where there are more. */
+function moveLastPcr(index: unknown): DocumentAlterations {
   return changePcrs((pcrs) => {
-    const value = pcrs.get(0);
-    pcrs.delete(0);
+    const last = Math.max(...[...pcrs.keys()].map(Number));
+    const value = pcrs.get(last);
+    pcrs.delete(last);
     return pcrs.set(index, value);
   });
 }
+
+/** A register that is zero in every enclave. */
+const UNUSED_PCR = 9;
 
 function changeCaBundle(change: (bundle: readonly Uint8Array[]) => readonly unknown[]): DocumentAlterations {
   return { fields: (fields) => fields.set('cabundle', change(fields.get('cabundle') as Uint8Array[])) };
@@ -117,7 +125,13 @@ export const FIELD_FLAWS: Readonly<Record<FieldFlawName, Flaw>> = {
   'certificate-too-long': flaw(
     'The leaf certificate is longer than 1024 bytes',
     'FIELD_LENGTH',
-    setField('certificate', new Uint8Array(1025)),
+    atLevel(
+      'leaf',
+      changeExtensions((extensions) => [
+        ...extensions,
+        new Extension('1.3.6.1.4.1.99999.2', false, encodeDer(DER_TAG.OCTET_STRING, new Uint8Array(640))),
+      ]),
+    ),
   ),
   'cabundle-empty': flaw(
     'The chain is empty',
@@ -127,7 +141,8 @@ export const FIELD_FLAWS: Readonly<Record<FieldFlawName, Flaw>> = {
   'cabundle-too-many': flaw(
     'The chain has nine authorities',
     'FIELD_CABUNDLE_COUNT',
-    changeCaBundle((bundle) => Array.from({ length: 9 }, () => bundle[0])),
+    // The root is its own issuer: as many of it as one likes are a chain.
+    changeCaBundle(([root, ...rest]) => [...Array.from({ length: 9 - rest.length }, () => root), ...rest]),
   ),
   'cabundle-item-empty': flaw(
     'A certificate of the chain has no bytes',
@@ -148,11 +163,15 @@ export const FIELD_FLAWS: Readonly<Record<FieldFlawName, Flaw>> = {
     changePcrs(() => new Map()),
   ),
   'pcrs-too-many': flaw('The document has 33 PCRs', 'FIELD_PCRS_COUNT', changePcrs(tooManyPcrs)),
-  'pcr-index-32': flaw('A PCR has the index 32', 'FIELD_PCR_INDEX', moveFirstPcr(32)),
-  'pcr-index-negative': flaw('A PCR has a negative index', 'FIELD_PCR_INDEX', moveFirstPcr(-1)),
-  'pcr-index-text': flaw('A PCR has a text as its index', 'FIELD_PCR_INDEX', moveFirstPcr('0')),
-  'pcr-short': flaw('A PCR has 47 bytes', 'FIELD_PCR_LENGTH', setPcr(0, new Uint8Array(PCR_BYTES - 1))),
-  'pcr-long': flaw('A PCR has 49 bytes', 'FIELD_PCR_LENGTH', setPcr(0, new Uint8Array(PCR_BYTES + 1))),
-  'pcr-sha256-length': flaw('A PCR has the length of SHA-256', 'FIELD_PCR_LENGTH', setPcr(0, new Uint8Array(32))),
-  'pcr-text': flaw('A PCR is text', 'FIELD_TYPE', setPcr(0, '00')),
+  'pcr-index-32': flaw('A PCR has the index 32', 'FIELD_PCR_INDEX', moveLastPcr(32)),
+  'pcr-index-negative': flaw('A PCR has a negative index', 'FIELD_PCR_INDEX', moveLastPcr(-1)),
+  'pcr-index-text': flaw('A PCR has a text as its index', 'FIELD_PCR_INDEX', moveLastPcr('0')),
+  'pcr-short': flaw('A PCR has 47 bytes', 'FIELD_PCR_LENGTH', setPcr(UNUSED_PCR, new Uint8Array(PCR_BYTES - 1))),
+  'pcr-long': flaw('A PCR has 49 bytes', 'FIELD_PCR_LENGTH', setPcr(UNUSED_PCR, new Uint8Array(PCR_BYTES + 1))),
+  'pcr-sha256-length': flaw(
+    'A PCR has the length of SHA-256',
+    'FIELD_PCR_LENGTH',
+    setPcr(UNUSED_PCR, new Uint8Array(32)),
+  ),
+  'pcr-text': flaw('A PCR is text', 'FIELD_TYPE', setPcr(UNUSED_PCR, '00')),
 };

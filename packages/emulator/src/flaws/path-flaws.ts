@@ -22,6 +22,8 @@ export type PathFlawName =
   | 'path-sha256-signatures'
   | 'path-algorithm-parameters'
   | 'path-key-p256'
+  | 'path-key-other-curve'
+  | 'path-key-for-agreement'
   | 'path-key-compressed'
   | 'path-key-off-curve'
   | 'path-key-coordinate-too-large'
@@ -91,13 +93,21 @@ function changePoint(change: (point: Uint8Array) => Uint8Array): CertificateAlte
   });
 }
 
+/** id-ecPublicKey, and id-ecDH of keys that are for key agreement alone (RFC 5480 §2.1). */
+const EC_PUBLIC_KEY = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const EC_DH = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x01, 0x0c];
+
 /** SubjectPublicKeyInfo of an EC key. */
-function encodeEcKey(curve: readonly number[], point: Uint8Array): Uint8Array<ArrayBuffer> {
-  const ecPublicKey = bytesOf(0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01);
-  return encodeDer(0x30, encodeDer(0x30, ecPublicKey, bytesOf(...curve)), encodeDer(0x03, bytesOf(0), point));
+function encodeEcKey(
+  curve: readonly number[],
+  point: Uint8Array,
+  algorithm: readonly number[] = EC_PUBLIC_KEY,
+): Uint8Array<ArrayBuffer> {
+  return encodeDer(0x30, encodeDer(0x30, bytesOf(...algorithm), bytesOf(...curve)), encodeDer(0x03, bytesOf(0), point));
 }
 
 const SECP256R1 = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const BRAINPOOL_P384R1 = [0x06, 0x09, 0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0b];
 const SECP384R1 = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 /** The generator of P-256: a point like any other. */
 const P256_POINT = Buffer.from(
@@ -191,6 +201,20 @@ export const PATH_FLAWS: Readonly<Record<PathFlawName, Flaw>> = {
     'The key of the leaf is on P-256',
     'PATH_KEY_ALGORITHM',
     changeProfile(() => ({ subjectPublicKeyInfo: encodeEcKey(SECP256R1, P256_POINT) })),
+  ),
+  'path-key-other-curve': inLeaf(
+    'The key of the leaf is said to be on another curve of the same size',
+    'PATH_KEY_ALGORITHM',
+    changeProfile(({ subjectPublicKeyInfo }) => ({
+      subjectPublicKeyInfo: encodeEcKey(BRAINPOOL_P384R1, subjectPublicKeyInfo.subarray(-POINT_BYTES)),
+    })),
+  ),
+  'path-key-for-agreement': inInstance(
+    'The key of the instance authority is for key agreement alone',
+    'PATH_KEY_ALGORITHM',
+    changeProfile(({ subjectPublicKeyInfo }) => ({
+      subjectPublicKeyInfo: encodeEcKey(SECP384R1, subjectPublicKeyInfo.subarray(-POINT_BYTES), EC_DH),
+    })),
   ),
   'path-key-compressed': inLeaf(
     'The key of the leaf is a compressed point',
