@@ -162,6 +162,24 @@ describe('readCpio', () => {
     await expect(list(archive, 7, limits)).rejects.toMatchObject({ code });
   });
 
+  it('stops when it is told to, in the middle of what one compressed piece has become', async () => {
+    const archive = gzipSync(only({ name: 'a', content: 'x'.repeat(20_000_000) }));
+    const stop = new AbortController();
+    let seen = 0;
+    const reading = readCpio(
+      inPieces(archive, archive.length),
+      async (_, content) => {
+        for await (const piece of content) {
+          seen += piece.length;
+          stop.abort(new Error('enough'));
+        }
+      },
+      { gunzip, signal: stop.signal },
+    );
+    await expect(reading).rejects.toThrow('enough');
+    expect(seen).toBeLessThan(1_000_000);
+  });
+
   it('reads the same whatever the pieces, and whatever the visitor leaves unread', async () => {
     const names = fc.uniqueArray(fc.stringMatching(/^[a-zé]{1,20}$/), { minLength: 1, maxLength: 8 });
     await fc.assert(

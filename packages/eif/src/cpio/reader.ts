@@ -13,6 +13,8 @@ export interface CpioOptions {
   readonly maxBytes?: number;
   /** Default: by the Compression Streams standard. */
   readonly gunzip?: Gunzip | undefined;
+  /** Stops the reading, also of what one piece of compressed data has become: that may be gigabytes. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Sees each entry in the archive's order. Whatever it leaves of `content` is passed over. A piece holds until the next. */
@@ -137,6 +139,7 @@ class CpioReader {
     while (progress.left > 0) {
       const piece = await this.#reader.next(progress.left);
       if (piece.length === 0) this.#failTruncated(offset);
+      this.#options.signal?.throwIfAborted();
       progress.left -= piece.length;
       if (hasChecksum) progress.sum = piece.reduce((sum, byte) => (sum + byte) >>> 0, progress.sum);
       yield piece;

@@ -76,7 +76,7 @@ async function extractInto(
     const ramdisk = ramdisks;
     ramdisks += 1;
     const reader = new ByteReader(data);
-    if (unpack && looksLikeArchive(await reader.peekBytes(2))) return unpacker.unpack(reader.rest());
+    if (unpack && looksLikeArchive(await reader.peekBytes(2))) return unpacker.unpack(reader.rest(), options.signal);
     if (unpack) notUnpacked.push(ramdisk);
     return writePieces(join(folder, `ramdisk-${ramdisk}.cpio`), reader.rest());
   };

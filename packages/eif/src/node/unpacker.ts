@@ -28,9 +28,9 @@ export class Unpacker {
     this.#folder = folder;
   }
 
-  async unpack(ramdisk: AsyncIterable<Uint8Array>): Promise<void> {
+  async unpack(ramdisk: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
     this.#hardLinks.clear();
-    await readCpio(ramdisk, (entry, content) => this.#write(entry, content), { gunzip });
+    await readCpio(ramdisk, (entry, content) => this.#write(entry, content), { gunzip, signal });
   }
 
   /** Sets the folders' modes and times, which only stay once nothing more is written into them. */

@@ -87,8 +87,9 @@ class ContentsReader {
       const digest = entry.type === 'file' ? { sha384: await this.#hashFile(entry, ramdisk, content) } : {};
       entries.push({ ...entry, ramdisk, ...digest });
     };
+    const { signal, platform } = this.#options;
     try {
-      await readCpio(data, visit, { gunzip: this.#options.platform.gunzip });
+      await readCpio(data, visit, { gunzip: platform.gunzip, signal });
       return { entries };
     } catch (error) {
       // The image itself may be fine: a ramdisk is measured whatever is in it.
