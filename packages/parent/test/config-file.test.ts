@@ -91,7 +91,24 @@ describe('the configuration file', () => {
     expect(parseServiceConfig('', 'proxy.yaml').proxy).toMatchObject({ routes: [], allowList: [] });
   });
 
+  it('may lead to a host that some of its enclaves only are allowed', () => {
+    const allow = 'allowlist: [{address: a.example, port: 443, cids: [17]}]\n';
+    const to = (from: string) => `${allow}routes: [{name: a, from: ${from}, to: {host: a.example, port: 443}}]`;
+    expect(parseServiceConfig(to('{vsock: 1}'), 'proxy.yaml').proxy.routes).toHaveLength(1);
+    expect(parseServiceConfig(to('{vsock: 1, cids: [16, 17]}'), 'proxy.yaml').proxy.routes).toHaveLength(1);
+    expect(refusal(to('{vsock: 1, cids: [16]}'))).toContain('a.example port 443 on the allow-list');
+  });
+
   const wrong: [string, string, string][] = [
+    [
+      'a misspelt destination',
+      'routes: [{name: a, from: {vsock: 1}, to: {hots: b, port: 443}}]',
+      'routes.0.to: expected {host, port}, {sni}, {connect: true} or {unix}',
+    ],
+    ['no listener', 'routes: [{name: a, to: {cid: 16, port: 1}}]', 'routes.0.from: expected {vsock}'],
+    ['a port in quotes', 'allowlist: [{address: a.example, port: "443"}]', 'port: expected a port from 1 to 65535'],
+    ['a grant to what is no CID', 'credentials: {grants: [{cid: all, tokenFile: /a}]}', "an enclave's CID"],
+    ['a time that timers cannot take', 'limits: {idleTimeout: 3000000000}', 'limits.idleTimeout'],
     ['no YAML', 'a: [', 'expected YAML'],
     ['a key twice', 'routes: []\nroutes: []', 'expected YAML'],
     ['a list', '- a', 'the file'],

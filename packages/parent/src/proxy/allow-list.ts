@@ -27,6 +27,8 @@ interface Rule extends Omit<AllowEntry, 'address'> {
   readonly range: AddressRange | undefined;
 }
 
+const LOWEST_ENCLAVE_CID = 4;
+
 function isPort(port: unknown): boolean {
   return port === '*' || (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535);
 }
@@ -67,11 +69,23 @@ export class AllowList {
     this.#rules = entries.map(compile);
   }
 
+  /** Whether an entry could let one of `cids` through to `target`, or any enclave at all where no CIDs are given. */
+  lists(target: Target, cids?: readonly number[]): boolean {
+    const some = cids ?? [LOWEST_ENCLAVE_CID, ...this.#rules.flatMap((rule) => rule.cids ?? [])];
+    return some.some((cid) => this.#permissionOf(target, cid) !== undefined);
+  }
+
   /**
    * What `cid` may do with `target`.
    * @throws {ProxyError} `TARGET_NOT_ALLOWED` when no entry could let it through.
    */
   permit(target: Target, cid: number): Permission {
+    const permission = this.#permissionOf(target, cid);
+    if (permission === undefined) throw notAllowed(target, cid);
+    return permission;
+  }
+
+  #permissionOf(target: Target, cid: number): Permission | undefined {
     const host = normalizeHost(target.host);
     const rules = this.#rules.filter(
       ({ port, cids }) => (port === '*' || port === target.port) && (cids?.includes(cid) ?? true),
@@ -79,7 +93,7 @@ export class AllowList {
     const named = host === undefined ? [] : rules.filter((rule) => isOfName(rule, host));
     const ranges = rules.flatMap(({ range }) => range ?? []);
     // As AWS's proxy has it: an address in the list lets through every name that resolves to it.
-    if (host === undefined || (named.length === 0 && ranges.length === 0)) throw notAllowed(target, cid);
+    if (host === undefined || (named.length === 0 && ranges.length === 0)) return undefined;
     const isNamed = named.length > 0;
     const isPrivateAllowed = named.some(({ allowPrivate }) => allowPrivate === true);
     return {

@@ -10,11 +10,15 @@ import { listenKey } from '../proxy/route.ts';
 const port = z.int().min(1).max(65_535);
 const vsockPort = z.int().min(1).max(0xffff_fffe);
 const enclaveCid = z.int().min(4).max(0xffff_fffe);
-const milliseconds = z.int().min(1);
+/** Node's timers take no more, and fire at once when they are given more. */
+const MAX_TIMER_MS = 2_147_483_647;
+const milliseconds = z.int().min(1).max(MAX_TIMER_MS);
+/** What a union says where no branch of it is nearer to what was found than the others. */
+const LISTENERS = 'expected {vsock}, {tcp}, {unix} or {systemd}';
 
 const allowEntry = z.strictObject({
   address: z.string().min(1),
-  port: z.union([port, z.literal('*')]),
+  port: z.union([port, z.literal('*')], 'expected a port from 1 to 65535 or "*"'),
   cids: z.array(enclaveCid).min(1).optional(),
   allowPrivate: z.boolean().optional(),
 });
@@ -22,36 +26,42 @@ const allowEntry = z.strictObject({
 const egressRoute = z.strictObject({
   name: z.string().min(1),
   from: z.strictObject({ vsock: vsockPort, cids: z.array(enclaveCid).min(1).optional() }),
-  to: z.union([
-    z.strictObject({ host: z.string().min(1), port }),
-    z.strictObject({ sni: port }),
-    z.strictObject({ connect: z.literal(true) }),
-    z.strictObject({ unix: z.string().min(1) }),
-  ]),
+  to: z.union(
+    [
+      z.strictObject({ host: z.string().min(1), port }),
+      z.strictObject({ sni: port }),
+      z.strictObject({ connect: z.literal(true) }),
+      z.strictObject({ unix: z.string().min(1) }),
+    ],
+    'expected {host, port}, {sni}, {connect: true} or {unix}',
+  ),
   allow: z.array(allowEntry).optional(),
 });
 
 const ingressRoute = z.strictObject({
   name: z.string().min(1),
-  from: z.union([
-    z.strictObject({ tcp: z.string().min(1) }),
-    z.strictObject({ unix: z.string().min(1) }),
-    z.strictObject({ systemd: z.string().min(1) }),
-  ]),
+  from: z.union(
+    [
+      z.strictObject({ tcp: z.string().min(1) }),
+      z.strictObject({ unix: z.string().min(1) }),
+      z.strictObject({ systemd: z.string().min(1) }),
+    ],
+    LISTENERS,
+  ),
   to: z.strictObject({
     cid: enclaveCid,
     port: vsockPort,
-    proxyProtocol: z.union([z.literal(1), z.literal(2)]).optional(),
+    proxyProtocol: z.union([z.literal(1), z.literal(2)], 'expected 1 or 2').optional(),
   }),
 });
 
 const schema = z.strictObject({
   allowlist: z.array(allowEntry).default([]),
-  routes: z.array(z.union([egressRoute, ingressRoute])).default([]),
+  routes: z.array(z.union([egressRoute, ingressRoute], `${LISTENERS} to lead from`)).default([]),
   limits: z
     .strictObject({
       connectTimeout: milliseconds.optional(),
-      idleTimeout: z.int().min(0).optional(),
+      idleTimeout: z.int().min(0).max(MAX_TIMER_MS).optional(),
       maxConnections: z.int().min(1).optional(),
       maxConnectionsPerCid: z.int().min(1).optional(),
     })
@@ -62,7 +72,12 @@ const schema = z.strictObject({
     .strictObject({
       port: vsockPort.optional(),
       grants: z
-        .array(z.strictObject({ cid: z.union([enclaveCid, z.literal('any')]), tokenFile: z.string().min(1) }))
+        .array(
+          z.strictObject({
+            cid: z.union([enclaveCid, z.literal('any')], "expected an enclave's CID (4 to 4294967294) or any"),
+            tokenFile: z.string().min(1),
+          }),
+        )
         .min(1),
     })
     .optional(),
@@ -159,17 +174,21 @@ function expectEntries({ routes, allowList }: ProxyConfig, file: string): void {
 function expectTargetsAllowed({ routes, allowList }: ProxyConfig, file: string): void {
   for (const route of routes) {
     if (route.direction !== 'egress' || route.to.kind !== 'tcp') continue;
-    const { name, to } = route;
-    try {
-      new AllowList([...allowList, ...route.allow]).permit(to, route.cids?.[0] ?? 4);
-    } catch (cause) {
-      throw new ProxyError(
-        'CONFIG_INVALID',
-        `${file}: route ${name}: expected ${to.host} port ${to.port} on the allow-list`,
-        { cause },
-      );
-    }
+    const { name, to, cids } = route;
+    if (!new AllowList([...allowList, ...route.allow]).lists(to, cids))
+      throw invalid(file, `route ${name}: expected ${to.host} port ${to.port} on the allow-list, found it not there`);
   }
+}
+
+/** What is wrong, and where: of a union, in the branch that is nearest to what was found, if one is. */
+function tell({ path, message, ...issue }: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_union') {
+    const [nearest, other] = [...issue.errors].sort((one, another) => one.length - another.length);
+    const [inside] = nearest ?? [];
+    if (inside !== undefined && nearest?.length !== other?.length)
+      return tell({ ...inside, path: [...path, ...inside.path] });
+  }
+  return `${path.join('.') || 'the file'}: ${message}`;
 }
 
 /** Drops keys that hold `undefined`, which optional fields of the schema may. */
@@ -200,7 +219,7 @@ export function parseServiceConfig(text: string, file: string): ServiceConfig {
   const parsed = schema.safeParse(parseYaml(text, file));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw invalid(file, `${issue?.path.join('.') || 'the file'}: ${issue?.message}`);
+    throw invalid(file, issue === undefined ? 'expected another form' : tell(issue));
   }
   const { allowlist, routes: inputs, limits, drainTimeout, metrics, credentials, logs } = parsed.data;
   const routes = inputs.map((input, index) => routeOf(input, file, `routes.${index}`));
