@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import type { Transport, VsockServer } from '@nitro-enclaves/vsock';
 import { unixTransport } from '@nitro-enclaves/vsock';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -117,6 +119,17 @@ describe("credentials from the parent's server", () => {
     expect(requests).toHaveLength(2);
   });
 
+  it('that serve are not given up for ones that have expired', async () => {
+    give(credentialsFor(5 * MINUTE));
+    const warnings: string[] = [];
+    const credentials = provider({ onWarning: (message) => warnings.push(message) });
+    const first = await credentials();
+    give(credentialsFor(-1000));
+    await credentials();
+    await eventually(() => expect(warnings.join()).toContain('found ones that expired at'));
+    expect(await credentials()).toBe(first);
+  });
+
   it('are not served beyond their expiration', async () => {
     give(credentialsFor(-1000));
     const credentials = provider();
@@ -154,6 +167,53 @@ describe('credentials that do not come give an error that says what to do', () =
   it('a body that never ends: CREDENTIALS_UNAVAILABLE at the deadline', async () => {
     answer = (response) => response.writeHead(200).write('{');
     await expect(provider({ timeout: 200 })()).rejects.toMatchObject({ code: 'CREDENTIALS_UNAVAILABLE' });
+  });
+
+  it.each([
+    ['that never connects', () => new Promise<never>(() => undefined)],
+    [
+      'that connects too late',
+      async (options: { cid: number; port: number }) => {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return enclave.connect(options);
+      },
+    ],
+  ])('a transport %s: CREDENTIALS_UNAVAILABLE at the deadline', async (_, connect) => {
+    const credentials = provider({ transport: { connect }, timeout: 100 });
+    await expect(credentials()).rejects.toMatchObject({ code: 'CREDENTIALS_UNAVAILABLE' });
+  });
+
+  it('a connection on which nothing could be asked is closed', async () => {
+    let connected: Socket | undefined;
+    const connect: ParentCredentialsOptions['transport']['connect'] = async (options) => {
+      connected = await enclave.connect(options);
+      return connected;
+    };
+    await expect(provider({ transport: { connect }, path: '/a path' })()).rejects.toThrow();
+    expect(connected?.destroyed).toBe(true);
+  });
+
+  it('a token that is no header is refused at once, unsaid', () => {
+    expect(() => provider({ token: 'let\nmein' })).toThrow(TypeError);
+    expect(() => provider({ token: 'let\nmein' })).not.toThrow(/mein/);
+  });
+
+  it('what is not HTTP: CREDENTIALS_UNAVAILABLE, without a byte of it', async () => {
+    await listener?.drain({ timeout: 0 });
+    const body = JSON.stringify(credentialsFor(MINUTE));
+    const server = unixTransport({ folder, cid: 3 }).createServer({}, (socket) => {
+      socket.on('error', () => undefined).end(body);
+    });
+    await server.listen({ port: CREDENTIALS_PORT });
+    const error = await provider()().catch((reason) => reason);
+    expect(error.code).toBe('CREDENTIALS_UNAVAILABLE');
+    const hexadecimal = Buffer.from(secret)
+      .toString('hex')
+      .replace(/..(?=.)/g, '$& ');
+    const shown = inspect(error, { depth: 9, showHidden: true, maxArrayLength: 10_000 });
+    expect(shown).not.toContain(hexadecimal);
+    expect(shown + JSON.stringify(error.cause)).not.toMatch(/rawPacket|secret access/);
+    await server.drain({ timeout: 0 });
   });
 
   it('an answer cut off: CREDENTIALS_UNAVAILABLE', async () => {

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:http';
+import type { Socket } from 'node:net';
 import type { AwsCredentialIdentity } from '@smithy/types';
+import { withDeadline } from '../deadline.ts';
 import { KmsTransportError } from '../error.ts';
 import type { ConnectingTransport } from '../transport/request-handler.ts';
 
@@ -86,15 +88,33 @@ function expectOk(status: number | undefined): void {
   throw unavailable(`HTTP ${status}`);
 }
 
-/** One GET over a connection of its own: they are hours apart. */
-async function exchange({ transport, cid, port, path, token, timeout }: CredentialSource): Promise<IncomingMessage> {
-  const signal = AbortSignal.timeout(timeout);
+/** A connection that is there by the time it is wanted; one that comes later is closed. */
+async function connect({ transport, cid, port, timeout }: CredentialSource, signal: AbortSignal): Promise<Socket> {
   const socket = await transport.connect({ cid, port, timeout, signal });
+  if (!signal.aborted) return socket;
+  socket.destroy();
+  throw signal.reason;
+}
+
+/** One GET over a connection of its own: they are hours apart. */
+async function exchange(source: CredentialSource, signal: AbortSignal): Promise<IncomingMessage> {
+  const { path, token } = source;
+  const socket = await connect(source, signal);
   const headers = { accept: 'application/json', ...(token === undefined ? {} : { authorization: token }) };
-  return new Promise((resolve, reject) => {
-    const options = { host: 'localhost', path, headers, signal, createConnection: () => socket };
-    request(options, resolve).once('error', reject).end();
-  });
+  try {
+    const asked = request({ host: 'localhost', path, headers, signal, createConnection: () => socket });
+    return await new Promise((resolve, reject) => asked.once('response', resolve).once('error', reject).end());
+  } catch (error) {
+    // A path that Node does not ask for leaves it open, and with nobody to hear of its errors.
+    socket.destroy();
+    throw error;
+  }
+}
+
+/** What Node's parser could not read it attaches to its error: here it may hold the credentials. */
+function withoutAnswer(error: unknown): unknown {
+  if (error instanceof Error && 'rawPacket' in error) delete error.rawPacket;
+  return error;
 }
 
 async function readResponse(response: IncomingMessage): Promise<AwsCredentialIdentity & { expiration: Date }> {
@@ -114,9 +134,9 @@ export async function fetchCredentials(
   source: CredentialSource,
 ): Promise<AwsCredentialIdentity & { expiration: Date }> {
   try {
-    return await readResponse(await exchange(source));
+    return await withDeadline(source, async (signal) => readResponse(await exchange(source, signal)));
   } catch (error) {
     if (error instanceof KmsTransportError) throw error;
-    throw unavailable('no answer', error);
+    throw unavailable('no answer', withoutAnswer(error));
   }
 }

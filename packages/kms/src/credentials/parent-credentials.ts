@@ -1,4 +1,6 @@
+import { validateHeaderValue } from 'node:http';
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from '@smithy/types';
+import { KmsTransportError } from '../error.ts';
 import type { ConnectingTransport } from '../transport/request-handler.ts';
 import { VMADDR_CID_PARENT } from '../transport/request-handler.ts';
 import type { WarningListener } from '../warning.ts';
@@ -32,6 +34,23 @@ export interface ParentCredentialsOptions {
 
 type Expiring = AwsCredentialIdentity & { expiration: Date };
 
+/** In ms, by the local clock. */
+function timeLeft({ expiration }: Expiring): number {
+  return expiration.getTime() - Date.now();
+}
+
+/**
+ * What a parent with an old answer, or a wrong clock, gives must not take the place of credentials that still serve. Where
+ * nothing else is at hand it is taken: then it may be the local clock that is wrong, and KMS decides.
+ */
+function expectCurrent(fetched: Expiring): void {
+  if (timeLeft(fetched) > 0) return;
+  throw new KmsTransportError(
+    'CREDENTIALS_UNAVAILABLE',
+    `expected new credentials from the parent, found ones that expired at ${fetched.expiration.toISOString()}: compare its clock with this one, and look at what its credential server gives out`,
+  );
+}
+
 /** Credentials at hand, and the one exchange that may be under way. */
 class ParentCredentials {
   readonly #source: CredentialSource;
@@ -44,6 +63,7 @@ class ParentCredentials {
 
   constructor(options: ParentCredentialsOptions) {
     const { transport, cid = VMADDR_CID_PARENT, port = CREDENTIALS_PORT, path = '/', token, timeout = 5000 } = options;
+    if (token !== undefined) validateHeaderValue('authorization', token);
     this.#source = { transport, cid, port, path, token, timeout };
     this.#refreshAhead = options.refreshAhead ?? 600_000;
     this.#retryInterval = options.retryInterval ?? 5000;
@@ -52,7 +72,7 @@ class ParentCredentials {
 
   async get(): Promise<Expiring> {
     const held = this.#held;
-    const left = held === undefined ? 0 : held.expiration.getTime() - Date.now();
+    const left = held === undefined ? 0 : timeLeft(held);
     if (held === undefined || left <= 0) return this.#fetch();
     if (left < this.#refreshAhead) this.#refresh(left);
     return held;
@@ -77,8 +97,10 @@ class ParentCredentials {
   }
 
   async #fetchOnce(): Promise<Expiring> {
-    this.#held = await fetchCredentials(this.#source);
-    return this.#held;
+    const fetched = await fetchCredentials(this.#source);
+    if (this.#held !== undefined && timeLeft(this.#held) > 0) expectCurrent(fetched);
+    this.#held = fetched;
+    return fetched;
   }
 }
 
@@ -86,6 +108,7 @@ class ParentCredentials {
  * A credential provider for the AWS SDK's clients inside an enclave, which has no metadata service: it asks the parent's
  * credential server over the transport, in the form in which containers get theirs. New ones are fetched in the background
  * ahead of expiry; while the parent is away, those at hand serve as long as they are valid.
+ * @throws {TypeError} for a token that cannot be a header.
  * @throws {KmsTransportError} from the calls: `CREDENTIALS_UNAVAILABLE`, `CREDENTIALS_REFUSED`, `CREDENTIALS_MALFORMED`.
  */
 export function parentCredentials(options: ParentCredentialsOptions): AwsCredentialIdentityProvider {
