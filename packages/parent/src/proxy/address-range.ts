@@ -12,6 +12,7 @@ const SPECIAL_V4: readonly (readonly [string, number])[] = [
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
   ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
   ['192.168.0.0', 16],
   ['198.18.0.0', 15],
   ['198.51.100.0', 24],
@@ -19,22 +20,20 @@ const SPECIAL_V4: readonly (readonly [string, number])[] = [
   ['224.0.0.0', 4],
   ['240.0.0.0', 4],
 ];
+/**
+ * All that is routed to everyone (global unicast). Outside of it are loopback, link-local, unique local (fd00:ec2::254 is the
+ * instance metadata service), multicast, and what nobody has assigned yet; IPv4 addresses in other clothes are judged by what
+ * is inside, below.
+ */
+const GLOBAL_V6 = ['2000::', 3] as const;
 const SPECIAL_V6: readonly (readonly [string, number])[] = [
-  ['::', 128],
-  ['::1', 128],
-  // IPv4 addresses in other clothes are judged by what is inside, below; these forms of them are refused as they stand.
-  ['::', 96],
-  ['64:ff9b:1::', 48],
-  ['100::', 64],
   ['2001::', 23],
   ['2001:db8::', 32],
-  // Unique local: fd00:ec2::254 is the instance metadata service.
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['fec0::', 10],
-  ['ff00::', 8],
+  ['3fff::', 20],
 ];
 
+const global = new BlockList();
+global.addSubnet(...GLOBAL_V6, 'ipv6');
 const special = new BlockList();
 for (const [network, prefix] of SPECIAL_V4) special.addSubnet(network, prefix, 'ipv4');
 for (const [network, prefix] of SPECIAL_V6) special.addSubnet(network, prefix, 'ipv6');
@@ -61,7 +60,8 @@ export function isPublicAddress(address: string): boolean {
   if (!isIPv6(address)) return false;
   const [plain = ''] = address.split('%');
   const inner = embeddedIPv4(plain);
-  return inner === undefined ? !special.check(plain, 'ipv6') : isPublicAddress(inner);
+  if (inner !== undefined) return isPublicAddress(inner);
+  return global.check(plain, 'ipv6') && !special.check(plain, 'ipv6');
 }
 
 /** One address, or a range in CIDR notation. */

@@ -158,6 +158,7 @@ export class ProxyService {
   }
 
   #retire(key: string, server: RouteServer): void {
+    for (const gone of this.#retired) if (gone.open === 0) this.#retired.delete(gone);
     server.close();
     this.#servers.delete(key);
     if (server.open > 0) this.#retired.add(server);
