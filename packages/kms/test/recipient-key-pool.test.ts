@@ -40,6 +40,43 @@ describe('the pool of recipient keys', () => {
     }
   });
 
+  it('has the next key ready when the age of the current one ends, however few its uses', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const generateKey = vi.spyOn(webcrypto.subtle, 'generateKey');
+    try {
+      const pool = new RecipientKeyPool({ maxAge: 1000 });
+      const first = await pool.take();
+      vi.advanceTimersByTime(500);
+      expect(await pool.take()).toBe(first);
+      expect(generateKey).toHaveBeenCalledTimes(2);
+      vi.advanceTimersByTime(500);
+      const second = await pool.take();
+      expect(second).not.toBe(first);
+      expect(generateKey).toHaveBeenCalledTimes(2);
+      vi.advanceTimersByTime(999);
+      expect(await pool.take()).toBe(second);
+    } finally {
+      generateKey.mockRestore();
+      vi.useRealTimers();
+    }
+  });
+
+  it('does not hand out a key that was ready for longer than a key may serve', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const generateKey = vi.spyOn(webcrypto.subtle, 'generateKey');
+    try {
+      const pool = new RecipientKeyPool({ maxUses: 2, maxAge: 1000 });
+      for (let use = 0; use < 2; use += 1) await pool.take();
+      expect(generateKey).toHaveBeenCalledTimes(2);
+      vi.advanceTimersByTime(1000);
+      await pool.take();
+      expect(generateKey).toHaveBeenCalledTimes(3);
+    } finally {
+      generateKey.mockRestore();
+      vi.useRealTimers();
+    }
+  });
+
   it('gives calls that come together one key', async () => {
     const pool = new RecipientKeyPool();
     const keys = await Promise.all(Array.from({ length: 16 }, () => pool.take()));

@@ -9,15 +9,21 @@ export interface RecipientKeyPoolOptions {
   readonly maxAge?: number;
 }
 
+/** A key that waits for its turn. */
+interface PreparedKey {
+  readonly key: Promise<RecipientKey>;
+  readonly madeAt: number;
+}
+
 /**
- * Hands out the current key, and has the next one ready before it is needed, so that only the first call ever waits for
- * RSA. A key that was rotated away lives on only in the calls that still wait for their answer.
+ * Hands out the current key, and has the next one ready before it is needed, so that only the first call, or one after a
+ * long pause, waits for RSA. A key that was rotated away lives on only in the calls that still wait for their answer.
  */
 export class RecipientKeyPool {
   readonly #maxUses: number;
   readonly #maxAge: number;
   #current: Promise<RecipientKey> | undefined;
-  #next: Promise<RecipientKey> | undefined;
+  #next: PreparedKey | undefined;
   #usesLeft = 0;
   #expiresAt = 0;
 
@@ -34,7 +40,8 @@ export class RecipientKeyPool {
     const isSpent = this.#usesLeft < 1 || performance.now() >= this.#expiresAt;
     const current = this.#current === undefined || isSpent ? this.#rotate() : this.#current;
     this.#usesLeft -= 1;
-    if (this.#usesLeft < this.#maxUses / 2) this.#prepareNext();
+    const isHalfSpent = this.#usesLeft < this.#maxUses / 2 || performance.now() >= this.#expiresAt - this.#maxAge / 2;
+    if (isHalfSpent) this.#prepareNext();
     return current;
   }
 
@@ -45,21 +52,30 @@ export class RecipientKeyPool {
   }
 
   #rotate(): Promise<RecipientKey> {
-    const current = this.#next ?? generateRecipientKey();
-    this.#next = undefined;
+    const current = this.#takeNext() ?? generateRecipientKey();
     this.#current = current;
     this.#usesLeft = this.#maxUses;
     this.#expiresAt = performance.now() + this.#maxAge;
     // Whoever took it meets the failure; the call after that tries anew.
-    current.catch(() => this.clear());
+    current.catch(() => {
+      if (this.#current === current) this.clear();
+    });
     return current;
+  }
+
+  /** Not one that was prepared long ago, for calls that then did not come. */
+  #takeNext(): Promise<RecipientKey> | undefined {
+    const next = this.#next;
+    this.#next = undefined;
+    return next !== undefined && performance.now() - next.madeAt < this.#maxAge ? next.key : undefined;
   }
 
   #prepareNext(): void {
     if (this.#next !== undefined) return;
-    this.#next = generateRecipientKey();
-    this.#next.catch(() => {
-      this.#next = undefined;
+    const next = { key: generateRecipientKey(), madeAt: performance.now() };
+    this.#next = next;
+    next.key.catch(() => {
+      if (this.#next === next) this.#next = undefined;
     });
   }
 }
