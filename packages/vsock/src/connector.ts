@@ -18,7 +18,9 @@ export interface ConnectRequest {
 export type ConnectCallback = (...outcome: [null, Socket] | [Error, null]) => void;
 
 /** TLS options for `https:` origins, and whether to offer HTTP/2. */
-export interface VsockConnectorOptions extends VsockDestination, Omit<ConnectionOptions, 'port' | 'host' | 'socket'> {
+export interface VsockConnectorOptions
+  extends VsockDestination,
+    Omit<ConnectionOptions, 'port' | 'host' | 'servername' | 'socket'> {
   /** Offers HTTP/2 to `https:` origins; give undici's `Agent` the same option. */
   allowH2?: boolean | undefined;
 }
@@ -48,7 +50,13 @@ async function open(destination: Destination, secure: ConnectionOptions, request
   const servername = request.servername ?? request.hostname;
   // A server name that is an address is against RFC 6066; `host` is what the certificate is checked against then.
   const name = isIP(servername) === 0 ? { servername } : { host: servername };
-  return handshake(connectTls({ ...secure, ...name, socket }), destination);
+  try {
+    return await handshake(connectTls({ ...secure, ...name, socket }), destination);
+  } catch (error) {
+    // Also where TLS refuses its options, and there is nothing yet that would close the connection.
+    socket.destroy();
+    throw error;
+  }
 }
 
 function handshake<S extends Socket>(socket: S, destination: Destination): Promise<S> {

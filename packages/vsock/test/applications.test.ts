@@ -261,6 +261,21 @@ describe.each(TRANSPORTS)('%s', (_, machines) => {
       await expect(request('http://enclave.example/', { dispatcher })).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     });
 
+    it('leaves no connection behind when TLS refuses its options', async () => {
+      const server = drain(await enclave.createServer({}, (socket) => socket.resume()).listen({ port: 443 }));
+      const connected = once(server, 'connection');
+      const minVersion = 'none such' as tls.SecureVersion;
+      const dispatcher = new Agent({
+        connect: vsockConnector({ cid: 16, port: 443, transport: parent, minVersion }),
+      });
+      open.push(dispatcher);
+      await expect(request('https://enclave.example/', { dispatcher })).rejects.toMatchObject({
+        code: 'ERR_TLS_INVALID_PROTOCOL_VERSION',
+      });
+      const [socket] = await connected;
+      if (!socket.closed) await once(socket, 'close');
+    });
+
     it('gives up a TLS handshake that does not end', async () => {
       drain(await enclave.createServer({}, (socket) => socket.resume()).listen({ port: 443 }));
       const connect = vsockConnector({ cid: 16, port: 443, transport: parent, connectTimeout: 100 });
