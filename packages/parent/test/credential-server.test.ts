@@ -95,6 +95,15 @@ describe('the credential server', () => {
     expect(await ask(17, otherToken)).toMatchObject({ accessKeyId: 'ASIAOTHER' });
   });
 
+  it('serves an enclave although another holds all the connections that it can', async () => {
+    await start();
+    const greedy = unixTransport({ folder, cid: 18 });
+    const held = await Promise.all(Array.from({ length: 100 }, () => greedy.connect({ cid: 3, port: 8001 })));
+    for (const socket of held) socket.on('error', () => undefined).write('GET');
+    expect(await ask(16, token)).toMatchObject({ accessKeyId: 'ASIAINSTANCE' });
+    for (const socket of held) socket.destroy();
+  });
+
   it('does not serve credentials that never expire', async () => {
     const longTerm = async () => ({ accessKeyId: 'AKIA', secretAccessKey: secret });
     await start({ credentials: longTerm });

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { Transport, VsockAddress, VsockServer } from '@nitro-enclaves/vsock';
 import { isVsockSocket } from '@nitro-enclaves/vsock';
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from '@smithy/types';
+import { sharedFairly } from '../proxy/connection-count.ts';
 import { instanceCredentials } from './instance-credentials.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { RateLimiter } from './rate-limit.ts';
@@ -81,6 +82,7 @@ function expectGrants(grants: readonly CredentialGrant[]): void {
 /** Serves credentials to enclaves in the form in which containers get theirs. */
 export class CredentialServer {
   readonly #options: CredentialServerOptions;
+  readonly #ownCredentials: AwsCredentialIdentityProvider;
   readonly #limiter: RateLimiter;
   readonly #http: Server;
   readonly #server: VsockServer;
@@ -88,15 +90,17 @@ export class CredentialServer {
   /** See {@link startCredentialServer}. */
   constructor(options: CredentialServerOptions) {
     expectGrants(options.grants);
-    this.#options = { ...options, credentials: options.credentials ?? instanceCredentials() };
+    this.#options = options;
+    this.#ownCredentials = options.credentials ?? instanceCredentials();
     this.#limiter = new RateLimiter(options.rateLimit ?? DEFAULT_RATE);
     this.#http = createServer({ requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 1000 });
     this.#http.on('request', (request, response) => this.#answer(request, response));
     // Node looks for overdue connections only of servers that listen themselves.
-    this.#server = options.transport.createServer({ allowHalfOpen: true, maxConnections: 64 }, (socket) => {
+    const serve = sharedFairly((socket) => {
       socket.setTimeout(15_000, () => socket.destroy());
       this.#http.emit('connection', socket);
     });
+    this.#server = options.transport.createServer({ allowHalfOpen: true }, serve);
   }
 
   async listen(): Promise<void> {
@@ -128,7 +132,7 @@ export class CredentialServer {
     if (grants.length === 0) return refusal(cid, 403, `no grant for CID ${cid}`);
     const granted = grants.filter(({ token }) => isToken(headers.authorization ?? '', token))[0];
     if (granted === undefined) return refusal(cid, 401, 'the token is not the one granted');
-    return this.#serve(cid, granted.credentials ?? this.#options.credentials ?? instanceCredentials());
+    return this.#serve(cid, granted.credentials ?? this.#ownCredentials);
   }
 
   async #serve(cid: number, provider: AwsCredentialIdentityProvider): Promise<Answer> {

@@ -1,4 +1,5 @@
 import type { Transport, VsockServer, VsockSocket } from '@nitro-enclaves/vsock';
+import { sharedFairly } from '../proxy/connection-count.ts';
 
 /** How the application of an enclave ended, as the init of the package `eif` reports it before the enclave goes. */
 export type ExitStatus = { readonly exitCode: number } | { readonly signal: number } | { readonly error: string };
@@ -45,17 +46,17 @@ export class ExitStatusListener {
   readonly #server: VsockServer;
 
   constructor(transport: Transport) {
-    this.#server = transport.createServer({ allowHalfOpen: true, maxConnections: 64 }, (socket) =>
+    const hear = (socket: VsockSocket): void =>
       collect(socket, (text) => {
         const status = parseExitStatus(text);
         if (status !== undefined) this.#statuses.set(socket.remoteCid, status);
-      }),
-    );
+      });
+    this.#server = transport.createServer({ allowHalfOpen: true }, sharedFairly(hear));
   }
 
-  /** Listens on the port that the images were built with. */
-  async listen(port: number): Promise<void> {
-    await this.#server.listen({ port });
+  /** Listens on the port that the images were built with, until the signal is aborted. */
+  async listen(port: number, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    await this.#server.listen({ port, signal });
   }
 
   /** The status that `cid` reported since it was last taken. */

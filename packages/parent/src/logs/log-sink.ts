@@ -1,4 +1,5 @@
 import type { Transport, VsockAddress, VsockServer, VsockSocket } from '@nitro-enclaves/vsock';
+import { sharedFairly } from '../proxy/connection-count.ts';
 import type { TelemetryRecord } from './record.ts';
 import { LOG_PORT, MAX_LINE_BYTES, parseRecord } from './record.ts';
 
@@ -28,8 +29,6 @@ export interface LogSinkOptions {
   readonly maxRecordsPerSecond?: number;
   readonly signal?: AbortSignal;
 }
-
-const MAX_CONNECTIONS = 64;
 
 /** Reads lines of one connection. What an enclave sends is not trusted: it may be anything, of any length. */
 class LineReader {
@@ -97,9 +96,8 @@ export class LogSink {
   constructor(options: LogSinkOptions) {
     this.#options = options;
     const { transport, allowedCids } = options;
-    this.#server = transport.createServer({ maxConnections: MAX_CONNECTIONS, allowedCids }, (socket) =>
-      this.#receive(socket),
-    );
+    const receive = sharedFairly((socket) => this.#receive(socket));
+    this.#server = transport.createServer({ allowedCids }, receive);
   }
 
   async listen(): Promise<void> {

@@ -1,3 +1,10 @@
+import type { VsockSocket } from '@nitro-enclaves/vsock';
+
+interface ConnectionLimits {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerCid: number;
+}
+
 /** Counts the connections of a route, altogether and of each enclave. */
 export class ConnectionCount {
   #total = 0;
@@ -8,7 +15,7 @@ export class ConnectionCount {
   }
 
   /** Takes a place for a connection; `undefined`, or which limit is reached. */
-  enter(cid: number, limits: { maxConnections: number; maxConnectionsPerCid: number }): string | undefined {
+  enter(cid: number, limits: ConnectionLimits): string | undefined {
     const ofCid = this.#byCid.get(cid) ?? 0;
     if (this.#total >= limits.maxConnections) return `maxConnections ${limits.maxConnections}`;
     if (ofCid >= limits.maxConnectionsPerCid) return `maxConnectionsPerCid ${limits.maxConnectionsPerCid}`;
@@ -23,4 +30,21 @@ export class ConnectionCount {
     if (ofCid === 0) this.#byCid.delete(cid);
     else this.#byCid.set(cid, ofCid);
   }
+}
+
+/** Of the parent's own services: an instance has at most four enclaves. */
+const SERVICE_LIMITS: ConnectionLimits = { maxConnections: 64, maxConnectionsPerCid: 16 };
+
+/** Serves connections of enclaves, of each so many at a time only: none can take the places of the others. */
+export function sharedFairly(serve: (socket: VsockSocket) => void): (socket: VsockSocket) => void {
+  const count = new ConnectionCount();
+  return (socket) => {
+    const { remoteCid } = socket;
+    if (count.enter(remoteCid, SERVICE_LIMITS) !== undefined) {
+      socket.on('error', () => undefined).destroy();
+      return;
+    }
+    socket.once('close', () => count.leave(remoteCid));
+    serve(socket);
+  };
 }
