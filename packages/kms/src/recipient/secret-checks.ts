@@ -59,10 +59,20 @@ const SHARED_SECRET_BYTES: ReadonlyMap<string | undefined, number> = new Map([
   ['SM2', 32],
 ]);
 
+/** Of a public key (SubjectPublicKeyInfo, DER); `undefined` when it is on none, or no key known here. */
+function curveOf(publicKey: Uint8Array | undefined): string | undefined {
+  try {
+    const key = createPublicKey({ key: Buffer.from(publicKey ?? []), format: 'der', type: 'spki' });
+    return key.asymmetricKeyDetails?.namedCurve;
+  } catch {
+    // Then no length can be expected, and the answer is refused for that.
+    return undefined;
+  }
+}
+
 /** DeriveSharedSecret: both keys are on one curve, so the peer's public key tells the length. */
 export const checkSharedSecret: SecretCheck = (secret, { PublicKey }) => {
-  const peer = createPublicKey({ key: Buffer.from(PublicKey ?? []), format: 'der', type: 'spki' });
-  const curve = peer.asymmetricKeyDetails?.namedCurve;
+  const curve = curveOf(PublicKey);
   expectLength(secret, SHARED_SECRET_BYTES.get(curve), `a shared secret on ${curve ?? 'no known curve'}`);
 };
 
