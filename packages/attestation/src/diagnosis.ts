@@ -30,7 +30,7 @@ export const CHECKS: Readonly<Record<CheckName, string>> = {
   'unknown-fields': 'The document has no field that is unknown here',
   revocation: 'No certificate of the chain is on the deny-list',
   'debug-mode': 'The enclave does not run in debug mode (PCR0, PCR1 and PCR2 are not zero)',
-  image: 'PCR0, PCR1 and PCR2 are those of one allowed image',
+  image: 'The PCRs are all those of one allowed image',
   pcrs: 'Every other PCR that the policy names has its value',
   'locked-pcrs': 'All 32 PCRs are locked',
   instance: 'PCR4 is that of the stated parent instance',

@@ -146,7 +146,7 @@ export function judge(
   ask('revocation', revoked.length > 0, () => checkRevocation(revoked, links));
 
   // What was measured.
-  ask('debug-mode', true, () => checkDebugMode(isDebug, policy[allowDebugMode]));
+  ask('debug-mode', document.kind === 'enclave', () => checkDebugMode(isDebug, policy[allowDebugMode]));
   ask('image', !isDebug && policy.images, (images) => checkImage(images, document));
   ask('pcrs', policy.pcrs, (expected) => checkPcrs(expected, document));
   // A register that is not locked can be extended after the document was made.

@@ -139,6 +139,8 @@ describe('a document of an instance with NitroTPM', () => {
     const policy = { ...rules, kind: 'nitrotpm', images: [image] } as const;
     const verified = await verifyAttestationDocument(await document, policy, { now: NOW });
     expect(verified).toMatchObject({ kind: 'nitrotpm', instanceId: INSTANCE_ID, image: { name: 'ami' }, pcrs });
+    // Instances have no debug mode: a check that was not made is not listed.
+    expect(verified.checks).not.toContain('debug-mode');
   });
 
   it('is compared with a PCR12 of zeros, as the reference measurements of an AMI have it', async () => {
