@@ -53,7 +53,10 @@ export interface NitroTpmImage {
 /** A challenge that this verifier chose: 16 to 1024 random bytes, used once. Stops replay. */
 export interface NonceFreshness {
   readonly nonce: Uint8Array;
-  /** How far ahead of this machine's clock a document may be, in ms. Default 60 000. */
+  /**
+   * How far ahead of this machine's clock a document may be, in ms. Default 60 000. Certificates are held to the clock
+   * itself: a new leaf is valid from three seconds before its first document.
+   */
   readonly clockSkew?: number;
 }
 
@@ -61,7 +64,7 @@ export interface NonceFreshness {
 export interface AgeFreshness {
   /** Oldest document accepted, in ms. */
   readonly maxAge: number;
-  /** How far ahead of this machine's clock a document may be, in ms. */
+  /** How far ahead of this machine's clock a document may be, in ms; see {@link NonceFreshness.clockSkew}. */
   readonly clockSkew: number;
 }
 
