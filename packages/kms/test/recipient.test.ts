@@ -161,6 +161,28 @@ describe('on an instance with NitroTPM', () => {
   });
 });
 
+describe('the time of requests', () => {
+  /** A client whose requests would be signed an hour late, as on a machine whose clock is wrong. */
+  const strayClient = (isCorrected: boolean) => {
+    const nsm = emulation.nsm();
+    const client = emulation.plainClient();
+    client.config.systemClockOffset = 3_600_000;
+    const clock = isCorrected ? { correctClockOf: client } : {};
+    client.middlewareStack.use(recipient({ attest: (request) => nsm.attestation(request), ...clock }));
+    return client;
+  };
+
+  it("is the NSM's", async () => {
+    expect((await strayClient(true).generateRandom({ NumberOfBytes: 8 })).Plaintext).toHaveLength(8);
+  });
+
+  it('is the local one unless told otherwise, and the error of a wrong one says what to look at', async () => {
+    const call = strayClient(false).generateRandom({ NumberOfBytes: 8 });
+    await expect(call).rejects.toMatchObject({ name: 'InvalidSignatureException' });
+    await expect(call).rejects.toThrow('check the local clock');
+  });
+});
+
 describe('which key answers', () => {
   it('Decrypt without a KeyId is refused before anything is sent', async () => {
     const CiphertextBlob = await emulation.ciphertextOf(secret);
