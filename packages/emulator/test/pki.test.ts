@@ -96,6 +96,20 @@ describe('the Nitro PKI', () => {
     expect(later?.encoded).toEqual(now?.encoded);
   });
 
+  it('has one root, and of each region its own keys and serial numbers', async () => {
+    const options = { seed: 'regions', clock: () => NOW };
+    const regions = ['us-east-1', 'eu-west-1', 'ap-south-1'];
+    const pkis = await Promise.all(regions.map((region) => createNitroPki({ ...options, region })));
+    const chains = await Promise.all(pkis.map((pki) => pki.chain(MODULE_ID)));
+    expect(new Set(pkis.map((pki) => Buffer.from(pki.rootCertificate).toString('hex'))).size).toBe(1);
+    const authorities = chains.flatMap(({ caBundle }) => caBundle.slice(1).map(parseCertificate));
+    const keys = authorities.map(({ publicKey }) => Buffer.from(publicKey).toString('hex'));
+    expect(new Set(keys).size).toBe(9);
+    expect(new Set(authorities.map(({ serialNumber }) => serialNumber)).size).toBe(9);
+    // The same, whichever region one came from.
+    expect((await pkis[0]?.inRegion('eu-west-1').chain(MODULE_ID))?.caBundle).toEqual(chains[1]?.caBundle);
+  });
+
   it('renews every level below the root before the one below it could outlive it', async () => {
     for (let hour = 0; hour < 40 * 24; hour += 29) {
       const time = NOW + hour * HOUR;

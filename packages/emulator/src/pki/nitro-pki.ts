@@ -56,16 +56,17 @@ export class NitroPki {
   readonly region: string;
   /** The clock of everything that this PKI stands for, in ms since the epoch. */
   readonly clock: () => number;
+  readonly #root: NitroRoot;
   readonly #seed: Seed;
-  readonly #root: Authority;
   readonly #authorities = new Map<string, Authority>();
   readonly #leaves = new Map<string, NitroLeaf>();
 
-  private constructor(root: { authority: Authority; certificate: Uint8Array; seed: Seed }, options: NitroPkiOptions) {
-    this.#root = root.authority;
-    this.#seed = root.seed;
+  private constructor(root: NitroRoot, options: NitroPkiOptions) {
+    this.#root = root;
     this.rootCertificate = root.certificate;
     this.region = options.region ?? 'us-east-1';
+    // Of each region its own: no two certificates of one issuer have the same serial number, no two authorities one key.
+    this.#seed = root.seed.child(`region ${this.region}`);
     this.clock = options.clock ?? Date.now;
   }
 
@@ -77,8 +78,7 @@ export class NitroPki {
 
   /** The same root's authorities of another region, by the same clock. */
   inRegion(region: string): NitroPki {
-    const root = { authority: this.#root, certificate: this.rootCertificate, seed: this.#seed };
-    return new NitroPki(root, { region, clock: this.clock });
+    return new NitroPki(this.#root, { region, clock: this.clock });
   }
 
   /**
@@ -105,7 +105,7 @@ export class NitroPki {
     const profile = PROFILES.leaf({ key: leafKey, validity, issuer: instance, seed }, names);
     const [certificate, ...caBundle] = await Promise.all([
       issueCertificate(profile, instance.key, alterations.leaf),
-      this.#root.certificate(alterations.root),
+      this.#root.authority.certificate(alterations.root),
       regional.certificate(alterations.regional),
       zonal.certificate(alterations.zonal),
       instance.certificate(alterations.instance),
@@ -119,7 +119,12 @@ export class NitroPki {
     const instance = validityAt('instance', time, this.#phase(holder));
     const zonal = validityAt('zonal', instance.notBefore, this.#phase('zonal'));
     const regional = validityAt('regional', zonal.notBefore, this.#phase('regional'));
-    const first = this.#authority(this.#root, { level: 'regional', holder: 'regional', validity: regional, names });
+    const first = this.#authority(this.#root.authority, {
+      level: 'regional',
+      holder: 'regional',
+      validity: regional,
+      names,
+    });
     const second = this.#authority(first, { level: 'zonal', holder: 'zonal', validity: zonal, names });
     return [first, second, this.#authority(second, { level: 'instance', holder, validity: instance, names })];
   }
@@ -145,6 +150,13 @@ export class NitroPki {
     this.#authorities.set(holder, authority);
     return authority;
   }
+}
+
+/** What the regions of a PKI have in common. */
+interface NitroRoot {
+  readonly authority: Authority;
+  readonly certificate: Uint8Array;
+  readonly seed: Seed;
 }
 
 /** A module's leaf and the chain that ends with it. */
