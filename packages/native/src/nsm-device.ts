@@ -9,18 +9,24 @@ const NSM_REQUEST_MAX_SIZE = 0x1000;
 export interface NativeNsmDevice {
   /**
    * Sends one request (CBOR, at most 4096 bytes) and resolves to its answer. The driver waits up to 120 s for the
-   * device, on a thread of its own. An aborted request that has begun goes on: its answer is thrown away.
+   * device, on a thread of its own. An aborted request that has begun goes on: its answer is thrown away, and it keeps
+   * neither the process alive nor `close` waiting.
    * @throws {SystemError} `EMSGSIZE` request too long, `ETIMEDOUT` no answer in 120 s, `EBADF` device closed, or what
    * else the driver reports (`EIO`, `ENODATA`, `ENOTTY` for what is no NSM).
    * @throws {Error} `AbortError` when `signal` is aborted.
    */
   request(bytes: Uint8Array, options?: { signal?: AbortSignal | undefined }): Promise<Uint8Array>;
-  /** Closes the device when the request under way is answered; those that wait are refused with `EBADF`. */
+  /**
+   * Closes the device when the request under way is answered, or nobody waits for that any more; those that wait are refused
+   * with `EBADF`.
+   */
   close(): Promise<void>;
 }
 
 interface PendingRequest {
   readonly bytes: Uint8Array;
+  /** Whether nobody waits for its answer any more. */
+  isAborted: boolean;
   resolve(answer: Uint8Array): void;
   reject(error: Error): void;
 }
@@ -37,9 +43,10 @@ function abortError(signal: AbortSignal): Error {
 class NsmDescriptor implements NativeNsmDevice {
   readonly #id: number;
   readonly #waiting: PendingRequest[] = [];
-  #busy = false;
+  #underWay: { readonly id: number; readonly pending: PendingRequest } | undefined;
   #closed: Promise<void> | undefined;
-  #closeNow = (): void => {};
+  #isClosing = false;
+  #resolveClosed = (): void => {};
 
   constructor(id: number) {
     this.#id = id;
@@ -51,13 +58,13 @@ class NsmDescriptor implements NativeNsmDevice {
     if (signal?.aborted) throw abortError(signal);
     return new Promise<Uint8Array>((resolve, reject) => {
       const abort = (): void => {
-        const index = this.#waiting.indexOf(pending);
-        if (index >= 0) this.#waiting.splice(index, 1);
+        this.#abandon(pending);
         if (signal !== undefined) reject(abortError(signal));
       };
       const settle = (): void => signal?.removeEventListener('abort', abort);
       const pending: PendingRequest = {
         bytes,
+        isAborted: false,
         resolve: (answer) => {
           settle();
           resolve(answer);
@@ -75,21 +82,50 @@ class NsmDescriptor implements NativeNsmDevice {
 
   close(): Promise<void> {
     this.#closed ??= new Promise<void>((resolve) => {
-      this.#closeNow = () => {
-        reports().add(this.#id, () => {
-          reports().remove(this.#id);
-          resolve();
-        });
-        addon().nsmClose(this.#id);
-      };
+      this.#resolveClosed = resolve;
       for (const { reject } of this.#waiting.splice(0)) reject(systemError('ioctl', EBADF));
-      if (!this.#busy) this.#closeNow();
     });
+    this.#closeUnlessAwaited();
     return this.#closed;
   }
 
+  #abandon(pending: PendingRequest): void {
+    pending.isAborted = true;
+    const index = this.#waiting.indexOf(pending);
+    if (index >= 0) this.#waiting.splice(index, 1);
+    this.#holdWhileAwaited();
+    if (this.#closed !== undefined) this.#closeUnlessAwaited();
+  }
+
+  /** A request that nobody waits for, with nobody behind it, does not keep the process alive. */
+  #holdWhileAwaited(): void {
+    if (this.#underWay === undefined) return;
+    const { id, pending } = this.#underWay;
+    if (pending.isAborted && this.#waiting.length === 0) reports().release(id);
+    else reports().hold(id);
+  }
+
+  #closeUnlessAwaited(): void {
+    const { pending } = this.#underWay ?? {};
+    if (this.#isClosing || pending?.isAborted === false) return;
+    this.#isClosing = true;
+    reports().add(this.#id, () => {
+      reports().remove(this.#id);
+      this.#resolveClosed();
+    });
+    if (pending !== undefined) {
+      // The thread closes when the driver lets go of it, which may take two minutes.
+      reports().release(this.#id);
+      this.#resolveClosed();
+    }
+    addon().nsmClose(this.#id);
+  }
+
   #next(): void {
-    if (this.#busy) return;
+    if (this.#underWay !== undefined) {
+      this.#holdWhileAwaited();
+      return;
+    }
     const pending = this.#waiting.shift();
     if (pending === undefined) return;
     const id = addon().nsmRequest(this.#id, pending.bytes);
@@ -98,14 +134,14 @@ class NsmDescriptor implements NativeNsmDevice {
       this.#next();
       return;
     }
-    this.#busy = true;
+    this.#underWay = { id, pending };
     reports().add(id, (_id, result, answer) => {
       reports().remove(id);
-      this.#busy = false;
+      this.#underWay = undefined;
       if (answer === undefined) pending.reject(systemError('ioctl', result));
       else pending.resolve(answer);
       if (this.#closed === undefined) this.#next();
-      else this.#closeNow();
+      else this.#closeUnlessAwaited();
     });
   }
 }

@@ -71,6 +71,42 @@ export const nsmChecks: readonly Check[] = [
     },
   },
   {
+    name: 'closing does not wait for a request that nobody waits for',
+    run: async () => {
+      const before = descriptorCount();
+      for (const isClosedFirst of [false, true]) {
+        const device = openNsmDevice('/dev/null');
+        const stop = new AbortController();
+        const outcome = codes([device.request(Uint8Array.of(1), { signal: stop.signal })]);
+        let isClosed = false;
+        if (isClosedFirst) device.close();
+        stop.abort();
+        const closing = device.close().then(() => {
+          isClosed = true;
+        });
+        // No answer can come before the next turn of the event loop.
+        for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+        assert.equal(isClosed, true);
+        assert.deepEqual(await outcome, ['ABORT_ERR']);
+        await closing;
+        await assert.rejects(device.request(Uint8Array.of(1)), { code: 'EBADF' });
+      }
+      await until(() => descriptorCount() <= before);
+    },
+  },
+  {
+    name: 'an aborted request keeps those behind it',
+    run: async () => {
+      const device = openNsmDevice('/dev/null');
+      const stop = new AbortController();
+      const requests = [device.request(Uint8Array.of(1), { signal: stop.signal }), device.request(Uint8Array.of(1))];
+      stop.abort();
+      requests.push(device.request(Uint8Array.of(1)));
+      assert.deepEqual(await codes(requests), ['ABORT_ERR', NO_NSM, NO_NSM]);
+      await device.close();
+    },
+  },
+  {
     name: 'devices leave no descriptor behind',
     run: async () => {
       const use = async (): Promise<void> => {
