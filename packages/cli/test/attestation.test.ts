@@ -188,6 +188,13 @@ describe('nitro-enclaves attestation verify', () => {
     expect(stderr).toContain(`'--archived' cannot be used with option '${option}`);
   });
 
+  it('exits with 2 for two values of one register, of which one would count for nothing', async () => {
+    const twice = ['--pcr', `16=${ZERO}`, '--pcr', `16=${'ab'.repeat(48)}`];
+    const { code, stderr } = await attestation(['verify', 'document.cbor', ...TRUST, ...IMAGE, ...AGE, ...twice]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('PCR16 is there already');
+  });
+
   it('exits with 2 for a nonce with a maximum age, of which one would count for nothing', async () => {
     const args = ['verify', 'document.cbor', ...TRUST, ...IMAGE, ...AGE, '--nonce', '07'.repeat(16)];
     expect(await attestation(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('--max-age') });

@@ -71,6 +71,10 @@ function collectPcr(text: string, previous: Readonly<Record<number, string>>): R
   if (index === undefined || value === undefined) {
     throw new InvalidArgumentError('expected <index>=<96 hexadecimal digits>, such as 0=ab12…');
   }
+  // The last one would win, and the others count for nothing.
+  if (Object.hasOwn(previous, Number(index))) {
+    throw new InvalidArgumentError(`PCR${Number(index)} is there already; several images go into a policy file`);
+  }
   return { ...previous, [Number(index)]: value };
 }
 
