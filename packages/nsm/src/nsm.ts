@@ -172,6 +172,6 @@ export class Nsm implements AsyncDisposable {
   async #send(request: NsmRequest, { signal, timeout = this.#timeout }: NsmCallOptions = {}): Promise<Uint8Array> {
     if (this.#closed) throw new NsmError('NSM_CLOSED', `${request.name}: this Nsm has been closed`);
     const bytes = encodeRequest(request);
-    return withDeadline({ signal, timeout }, (ended) => this.#device.request(bytes, { signal: ended }));
+    return withDeadline({ signal, timeout }, async (ended) => this.#device.request(bytes, { signal: ended }));
   }
 }

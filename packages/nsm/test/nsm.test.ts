@@ -146,6 +146,19 @@ describe('waiting', () => {
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
+  it('leaves no listener on a signal when the device throws at once', async () => {
+    const { signal } = new AbortController();
+    const hasty = {
+      request: (): Promise<Uint8Array> => {
+        throw new Error('no promise');
+      },
+      close: async () => {},
+    };
+    await expect(new Nsm(hasty).describeNsm({ signal })).rejects.toThrow('no promise');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
   it('gives the error of a device that fails as it is', async () => {
     const broken = new ScriptedDevice(() => Promise.reject(new NsmError('NSM_DEVICE_FAILED', 'EIO')));
     await expect(new Nsm(broken).describeNsm()).rejects.toMatchObject({ code: 'NSM_DEVICE_FAILED' });
