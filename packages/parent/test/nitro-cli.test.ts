@@ -177,6 +177,29 @@ describe('nitro-cli that does not answer as it should', () => {
     await expect(nitroCli({ timeout: 500 }).describeEnclaves()).rejects.toMatchObject({ code: 'NITRO_CLI_TIMEOUT' });
   });
 
+  it('keeps nobody waiting for the start before, whose signal is aborted', async () => {
+    await behave({ hang: true });
+    const cli = nitroCli();
+    const [first, second] = [new AbortController(), new AbortController()];
+    const hanging = cli.runEnclave({ ...enclave(), signal: first.signal });
+    const waiting = cli.runEnclave({ ...enclave(), signal: second.signal });
+    second.abort(new Error('waited enough'));
+    await expect(waiting).rejects.toThrow('waited enough');
+    first.abort(new Error('enough'));
+    await expect(hanging).rejects.toThrow('enough');
+    await behave({});
+    expect(await cli.runEnclave(enclave())).toMatchObject({ EnclaveID: 'i-0-enc1' });
+  });
+
+  it('ends the console when its signal is aborted', async () => {
+    await behave({ hang: true });
+    const stop = new AbortController();
+    const reading = text(nitroCli().console('i-0-enc1', { signal: stop.signal }));
+    setTimeout(() => stop.abort(), 100);
+    expect(await reading).toBe('');
+    expect(await text(nitroCli().console('i-0-enc1', { signal: AbortSignal.abort() }))).toBe('');
+  });
+
   it('is stopped by its signal', async () => {
     await behave({ hang: true });
     const stop = new AbortController();

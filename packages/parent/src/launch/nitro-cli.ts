@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { PassThrough, type Readable } from 'node:stream';
+import { untilAborted } from '../proxy/until-aborted.ts';
 import { LaunchError } from './error.ts';
 import type {
   EnclaveDescription,
@@ -97,7 +98,7 @@ export class NitroCli implements EnclaveLauncher {
   runEnclave(options: RunEnclaveOptions): Promise<RunningEnclave> {
     const start = this.#starting.then(() => this.#runEnclave(options));
     this.#starting = start.catch(() => undefined);
-    return start;
+    return options.signal === undefined ? start : untilAborted(start, options.signal);
   }
 
   async #runEnclave(options: RunEnclaveOptions): Promise<RunningEnclave> {
@@ -134,16 +135,20 @@ export class NitroCli implements EnclaveLauncher {
 
   /**
    * The console of an enclave in debug mode, as bytes. The stream fails with `NitroCliError` (`E44` without debug mode), and
-   * ends when the enclave does.
+   * ends when the enclave does, or when the signal is aborted.
    */
   console(enclaveId: string, { signal }: WaitOptions = {}): Readable {
     const output = new PassThrough();
     const child = spawn(this.#command, ['console', '--enclave-id', enclaveId], this.#spawnOptions(signal));
     const stderr = boundedText(child.stderr, MAX_STDERR);
     child.stdout.pipe(output, { end: false });
-    child.once('error', (error) => output.destroy(signal?.aborted ? undefined : spawnError(error, this.#command)));
+    const stop = () => {
+      child.stdout.unpipe(output);
+      output.end();
+    };
+    child.once('error', (error) => (signal?.aborted ? stop() : output.destroy(spawnError(error, this.#command))));
     child.once('close', (status) => {
-      if (status === 0 || signal?.aborted) output.end();
+      if (status === 0 || signal?.aborted) stop();
       else output.destroy(new NitroCliError(nitroCliErrorCode(stderr.text, status), stderr.text));
     });
     output.once('close', () => child.kill());

@@ -1,6 +1,7 @@
 import { Resolver as DnsResolver, lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { ProxyError } from './error.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** Addresses of a host, and for how long they hold. */
 export interface Resolution {
@@ -16,6 +17,8 @@ export interface Resolver {
 
 /** Where the answer carries no TTL, as one from the hosts file, in ms. */
 const DEFAULT_TTL_MS = 30_000;
+/** Longest that known addresses wait for their TTL: without a DNS server, the hosts file serves all the same. */
+const TTL_WAIT_MS = 500;
 
 function orUndefined<Value>(promise: Promise<Value>): Promise<Value | undefined> {
   return promise.catch(() => undefined);
@@ -36,13 +39,14 @@ export function systemResolver(): Resolver {
   return {
     resolve: async (host, { signal }) => {
       const dns = new DnsResolver({ timeout: 2000, tries: 2 });
-      const cancel = () => dns.cancel();
-      signal.addEventListener('abort', cancel, { once: true });
+      const ttl = findTtl(dns, host);
       try {
-        const [found, ttl] = await Promise.all([lookup(host, { all: true, order: 'verbatim' }), findTtl(dns, host)]);
-        return { addresses: found.map(({ address }) => address), ttl };
+        const found = await untilAborted(lookup(host, { all: true, order: 'verbatim' }), signal);
+        const late = setTimeout(() => dns.cancel(), TTL_WAIT_MS);
+        const addresses = found.map(({ address }) => address);
+        return { addresses, ttl: await ttl.finally(() => clearTimeout(late)) };
       } finally {
-        signal.removeEventListener('abort', cancel);
+        dns.cancel();
       }
     },
   };
@@ -110,12 +114,4 @@ export class CachingResolver {
     const [oldest] = this.#held.keys();
     if (this.#held.size > MAX_NAMES && oldest !== undefined) this.#held.delete(oldest);
   }
-}
-
-function untilAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
