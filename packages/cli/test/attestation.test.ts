@@ -337,6 +337,15 @@ describe('nitro-enclaves attestation verify', () => {
     expect(await attestation([...args, '--region', 'eu-west-1'], [document])).toMatchObject({ code: 3 });
   });
 
+  it('adds images to those of a policy file, and to nothing that is no list of them', async () => {
+    const pcrs = { 0: 'b0'.repeat(48), 1: 'b1'.repeat(48), 2: 'b2'.repeat(48) };
+    const args = ['verify', 'document.cbor', ...TRUST, ...AT, ...IMAGE, ...AGE, '--policy', 'images.json'];
+    await writeFile(join(folder, 'images.json'), JSON.stringify({ images: [{ name: 'other', pcrs }] }));
+    expect(await attestation(args)).toMatchObject({ code: 0, stdout: expect.stringContaining('image: number 1') });
+    await writeFile(join(folder, 'images.json'), JSON.stringify({ images: { name: 'other', pcrs } }));
+    expect(await attestation(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('POLICY_IMAGE_MISSING') });
+  });
+
   it.each([
     ['no JSON', '{', 'POLICY_NOT_AN_OBJECT'],
     ['an array', '[]', 'POLICY_NOT_AN_OBJECT'],

@@ -149,19 +149,25 @@ function freshnessOf({ nonce, maxAge, clockSkew }: PolicyFlags, inFile: unknown)
   return skew ? { ...Object(inFile), ...skew } : inFile;
 }
 
+/** The images of the file and those of the flags; what is no list stays for the verifier to refuse. */
+function addImages(inFile: unknown, images: readonly unknown[]): unknown {
+  if (images.length === 0) return inFile;
+  if (inFile === undefined) return images;
+  return Array.isArray(inFile) ? [...inFile, ...images] : inFile;
+}
+
 /** Builds the policy that a command line asks for; whether it is complete, the verifier says. */
 export async function readPolicy(flags: PolicyFlags, cwd: string): Promise<PolicyDraft> {
   const file = flags.policy === undefined ? {} : await readPolicyFile(flags.policy, cwd);
   const kind = flags.kind ?? file['kind'];
   const { image, others } = splitPcrs(flags.pcr, kind);
   const images = [
-    ...(Array.isArray(file['images']) ? file['images'] : []),
     ...(await Promise.all(flags.measurements.map((measurements) => readMeasurements(measurements, cwd)))),
     ...(Object.keys(image).length > 0 ? [{ pcrs: image }] : []),
   ];
   const draft: PolicyDraft = {
     ...file,
-    images: images.length > 0 ? images : file['images'],
+    images: addImages(file['images'], images),
     pcrs: Object.keys(others).length > 0 ? { ...Object(file['pcrs']), ...others } : file['pcrs'],
     freshness: freshnessOf(flags, file['freshness']),
     kind,
