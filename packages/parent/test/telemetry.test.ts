@@ -94,11 +94,12 @@ describe('telemetry out of an enclave', () => {
     expect(records[0]?.record.fields['file']).toHaveLength(512);
   });
 
-  it('does not tell of an event whose name is a sentence, or a value that is no number', async () => {
+  it('does not tell of an event whose name is a sentence, or a value that is no number, and counts it', async () => {
     await listen();
     const enclave = telemetry();
     enclave.log('info', 'card 4111 was charged');
     enclave.add('rows', Number.NaN);
+    expect(enclave.dropped).toBe(2);
     enclave.log('info', 'fine');
     await enclave.close();
     await eventually(() => expect(records).toHaveLength(1));

@@ -54,14 +54,18 @@ export class EnclaveTelemetry<Allowed extends FieldTypes> {
     this.#maxBufferedBytes = options.maxBufferedBytes ?? 1_048_576;
   }
 
-  /** Records dropped because the parent was away for too long, since the start. */
+  /** Records dropped since the start: the parent was away for too long; a name or value is none; a line is too long; closed. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Tells of something that happened. `event` is a constant name; what varies goes into fields. */
+  /**
+   * Tells of something that happened. `event` is a constant name, of letters, digits, `_`, `.` and `-`; what varies goes into
+   * fields. A sentence would let out what it quotes, so it is dropped.
+   */
   log(level: LogLevel, event: string, fields: Fields<Allowed> = {}): void {
     if (isName(event)) this.#enqueue({ kind: 'log', time: Date.now(), level, event, fields: this.#allowed(fields) });
+    else this.#dropped += 1;
   }
 
   /** Adds to a counter. */
@@ -98,8 +102,9 @@ export class EnclaveTelemetry<Allowed extends FieldTypes> {
   }
 
   #metric(operation: 'add' | 'set', name: string, value: number, fields: Fields<Allowed>): void {
-    if (!isName(name) || !Number.isFinite(value)) return;
-    this.#enqueue({ kind: 'metric', time: Date.now(), operation, name, value, fields: this.#allowed(fields) });
+    const record = { time: Date.now(), operation, name, value, fields: this.#allowed(fields) };
+    if (isName(name) && Number.isFinite(value)) this.#enqueue({ kind: 'metric', ...record });
+    else this.#dropped += 1;
   }
 
   /** TypeScript keeps other fields out; this keeps out those that came past it. */
