@@ -42,11 +42,11 @@ export interface EnclaveImage {
   };
 }
 
-/** One release of an attestable AMI, matched whole. */
+/** One release of an attestable AMI, matched whole. Source of the values: `nitro-tpm-pcr-compute` of AWS's NitroTPM tools. */
 export interface NitroTpmImage {
   /** Shown in results. Not compared. */
   readonly name?: string;
-  /** At least PCR4 (boot manager); PCR7 (secure boot) and PCR12 are usual. */
+  /** At least PCR4 (boot manager); PCR7 (secure boot) is usual, and PCR12, zero unless the command line was changed. */
   readonly pcrs: { readonly 4: PcrValue; readonly [index: number]: PcrValue };
 }
 
@@ -90,9 +90,9 @@ export interface CommonRequirements {
   readonly id?: string;
   /** Values of further PCRs, whatever the image: PCR3 (role), PCR4 (instance), PCR8 (signer), PCR16 to 31 (the application's own). */
   readonly pcrs?: Readonly<Record<number, PcrValue>>;
-  /** ARN of the parent instance's IAM role: PCR3 must be its measurement. */
+  /** ARN of the parent instance's IAM role: PCR3 must be its measurement, as it is of enclaves only. */
   readonly roleArn?: string;
-  /** Id of the parent instance: PCR4 must be its measurement. */
+  /** Id of the parent instance: PCR4 must be its measurement, as it is of enclaves only. */
   readonly instanceId?: string;
   /** AWS regions whose certificate authority may have signed. */
   readonly regions?: readonly string[];
