@@ -1,6 +1,5 @@
 import type { Agent } from 'node:http';
 import { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 
 /**
  * Counts a connection with the agent's others while it is being made, so that `maxSockets` holds: Node counts connections
@@ -18,11 +17,21 @@ export function takeSlot(agent: Agent, name: string): () => void {
 }
 
 /**
+ * Takes whatever is written and never says that it was. A `Socket`, since requests set time-outs and more on what their
+ * agent gives them, whatever that is.
+ */
+class BrokenConnection extends Socket {
+  override _read(): void {}
+  override _write(): void {}
+  override _writev(): void {}
+}
+
+/**
  * Fails as a connection that broke does. Node's agent takes the next request out of its queue when a connection ends, not
  * when one never came about: those behind it would wait for ever.
  */
-export function brokenConnection(error: Error): Duplex {
-  const connection = new Duplex({ read: () => undefined, write: () => undefined });
+export function brokenConnection(error: Error): Socket {
+  const connection = new BrokenConnection();
   setImmediate(() => connection.destroy(error));
   return connection;
 }

@@ -147,6 +147,26 @@ describe.each(TRANSPORTS)('%s', (_, machines) => {
       });
     });
 
+    it('fails a request that has set time-outs and more with the error of the connection', async () => {
+      const destination = { port: 81, transport: parent, cid: 16 };
+      const agents = [
+        [new VsockAgent(destination), 'http://enclave.example/'],
+        [new VsockAgent({ ...destination, timeout: 60_000, keepAlive: true }), 'http://enclave.example/'],
+        [new VsockHttpsAgent(destination), 'https://enclave.example/'],
+      ] as const;
+      for (const [agent, url] of agents) {
+        const client = url.startsWith('https:') ? https : http;
+        const posted = client.request(url, { method: 'POST', agent, timeout: 30_000 });
+        posted.setTimeout(20_000);
+        posted.setNoDelay(true);
+        posted.setSocketKeepAlive(true, 1000);
+        posted.write('some');
+        posted.end('thing');
+        const [error] = await once(posted, 'error');
+        expect(error).toMatchObject({ message: 'connect ECONNREFUSED vm(16):81' });
+      }
+    });
+
     it('stops connecting for a request that is aborted', async () => {
       drain(await serve(enclave, 80, site));
       const agent = new VsockAgent({ cid: 16, port: 80, transport: parent });
