@@ -146,6 +146,23 @@ describe('messages that are refused, with nothing of them released', () => {
     }
   });
 
+  it('with something behind their end, be it one byte or another message: MESSAGE_REFUSED', async () => {
+    const cached = data({ cache: { maxAge: 600_000 } });
+    const message = await cached.encrypt(randomBytes(200_000), { context });
+    const { result: signed } = await esdk.encrypt(keyring(), plaintext, { encryptionContext: context });
+    emulation.audit.length = 0;
+    for (const first of [message, signed])
+      for (const more of [Buffer.of(0), message]) {
+        const joined = Buffer.concat([first, more]);
+        expect(await refusalOf(cached.decrypt(joined, { context }))).toBe('MESSAGE_REFUSED');
+        const options = { context, [releaseBeforeSignature]: true } as const;
+        for (const chunks of [[joined], [first, more]])
+          expect(await refusalOf(buffer(Readable.from(chunks).pipe(cached.decryptStream(options))))).toBe(
+            'MESSAGE_REFUSED',
+          );
+      }
+  });
+
   it.each(['', 'hello', '\x02\x05', '{"a":1}'])('%j: MESSAGE_REFUSED', async (text) => {
     expect(await refusalOf(data().decrypt(Buffer.from(text), { context }))).toBe('MESSAGE_REFUSED');
   });

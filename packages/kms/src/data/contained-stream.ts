@@ -7,6 +7,8 @@ export interface Containment {
   readonly explain: (error: unknown) => Error;
   /** Ends it before its time, so that it zeroes its keys. */
   readonly stop: (inner: Duplex) => void;
+  /** Says of what is written next whether, and why, it is refused. */
+  readonly refuse?: (chunk: Buffer) => Error | undefined;
   /** Exact number of bytes that will be written, where it was stated. */
   readonly expectedBytes?: number | undefined;
 }
@@ -37,8 +39,10 @@ export class ContainedStream extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
     this.#written += chunk.length;
-    const { expectedBytes } = this.#containment;
-    if (expectedBytes !== undefined && this.#written > expectedBytes) done(this.#wrongLength(expectedBytes));
+    const { expectedBytes, refuse } = this.#containment;
+    const refusal = refuse?.(chunk);
+    if (refusal !== undefined) done(refusal);
+    else if (expectedBytes !== undefined && this.#written > expectedBytes) done(this.#wrongLength(expectedBytes));
     else if (this.#inner.write(chunk)) done();
     else this.#inner.once('drain', done);
   }

@@ -10,6 +10,7 @@ import { ContextBoundMaterials, expectOwnField } from './encryption-context.ts';
 import { DataKeyUnavailable, KeyFailures } from './key-failures.ts';
 import type { DataKeyOptions } from './materials.ts';
 import { dataKeyMaterials, SizedMaterials } from './materials.ts';
+import { MessageEnd } from './message-end.ts';
 
 /**
  * Lets a stream release the plaintext of a signed message before its signature, which stands at the end, was checked. Each
@@ -77,6 +78,13 @@ function refused(cause: unknown): Error {
   );
 }
 
+function goesOn(): DataError {
+  return new DataError(
+    'MESSAGE_REFUSED',
+    'expected one message of the AWS Encryption SDK, found more behind its end: something was appended, or several were joined',
+  );
+}
+
 /**
  * Encrypts and decrypts messages of the AWS Encryption SDK under KMS keys. What it writes, the AWS Encryption SDK opens in
  * every language, and the reverse.
@@ -111,6 +119,7 @@ export class DataEncryption {
    */
   async decrypt(message: Uint8Array, { context, signal }: DataBytesOptions): Promise<DecryptedData> {
     const materials = this.#boundTo(context);
+    if (new MessageEnd().isPassedBy(message)) throw goesOn();
     try {
       const opened = await abortable(sdk.decrypt(materials, message), signal);
       return { plaintext: opened.plaintext, context: { ...opened.messageHeader.encryptionContext } };
@@ -150,7 +159,12 @@ export class DataEncryption {
     const inner = isUnverifiedAllowed
       ? sdk.decryptStream(materials, limits)
       : sdk.decryptUnsignedMessageStream(materials, limits);
-    return new ContainedStream(inner, { explain: refused, stop: () => void inner.destroy() });
+    const end = new MessageEnd();
+    return new ContainedStream(inner, {
+      explain: refused,
+      stop: () => void inner.destroy(),
+      refuse: (chunk) => (end.isPassedBy(chunk) ? goesOn() : undefined),
+    });
   }
 
   #encryptOptions(context: DataContext): {
