@@ -167,6 +167,7 @@ describe('nitro-enclaves proxy ends at once', () => {
     ['a port that is none', ['0', 'example.com', '443'], EXIT_CODE.USAGE, 'expected a number'],
     ['a remote port that is none', ['8000', 'example.com', '70000'], EXIT_CODE.USAGE, 'expected a number'],
     ['a file that is not there', ['--config', 'none.yaml'], EXIT_CODE.UNAVAILABLE, 'none.yaml'],
+    ["AWS's file and no target", ['--config', 'proxy.yaml'], EXIT_CODE.USAGE, 'found no routes in proxy.yaml'],
   ])('with %s', async (_, args, code, text) => {
     await config(allowEcho());
     const ended = await runHere(...args);

@@ -8,6 +8,7 @@ import {
   ZERO_PCR,
 } from '@nitro-enclaves/eif';
 import type { Command } from 'commander';
+import { Option } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { pathOf, writeJson, writeLines } from '../output.ts';
 import type { RegisterCommands } from '../program.ts';
@@ -64,7 +65,7 @@ export const registerPcr: RegisterCommands = (program, context) => {
       '--extend <data...>',
       'extend a PCR (16 to 31) with the bytes of these files, or of hex:…, one after the other',
     )
-    .option('--from <hex>', 'what the extended PCR holds before', ZERO_PCR)
+    .addOption(new Option('--from <hex>', 'what the extended PCR holds before').default(ZERO_PCR, '48 zero bytes'))
     .option('--json', 'print JSON, in the shape of nitro-cli pcr')
     .action(async (options: PcrOptions) => {
       const pcrs = await calculate(context, options, pcr);

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { ServiceConfig } from '@nitro-enclaves/parent';
-import { ParentService, parseServiceConfig, systemdSockets } from '@nitro-enclaves/parent';
+import { ParentService, ProxyError, parseServiceConfig, systemdSockets } from '@nitro-enclaves/parent';
 import { unixTransport, vsockTransport } from '@nitro-enclaves/vsock';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
@@ -46,6 +46,15 @@ async function readConfig(
   return { ...config, proxy: officialProxy(args, text, flags.config), credentials: undefined, logs: undefined };
 }
 
+/** AWS's own file is an allow-list and nothing more: it needs the target on the command line. */
+function expectWork({ proxy, credentials, logs, metrics }: ServiceConfig, file: string): void {
+  if (proxy.routes.length > 0 || [credentials, logs, metrics].some((part) => part !== undefined)) return;
+  throw new ProxyError(
+    'CONFIG_INVALID',
+    `expected something to serve, found no routes in ${file}: add some, or give local-port, remote-address and remote-port`,
+  );
+}
+
 /** A line of JSON for each event, with its time. */
 function logTo({ stdout }: CommandContext): (entry: object) => void {
   return (entry) => stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
@@ -65,6 +74,7 @@ async function serve(positional: Positional, flags: ProxyFlags, context: Command
     );
     return;
   }
+  expectWork(config, flags.config);
   if (flags.num_workers !== undefined)
     context.stderr.write('--num_workers has no effect: every connection is served at once\n');
   const log = logTo(context);
@@ -99,7 +109,7 @@ export function registerProxy(program: Command, context: CommandContext): void {
   program
     .command('proxy')
     .description(
-      'Relay connections between enclaves and the world, as AWS vsock-proxy does, or by the routes of a file',
+      'relay connections between enclaves and the world, as AWS vsock-proxy does, or by the routes of a file',
     )
     .argument('[local-port]', 'vsock port to listen on', parseNumber(1, 0xffff_fffe))
     .argument('[remote-address]', 'host to connect to; has to be on the allow-list')
