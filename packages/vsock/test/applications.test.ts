@@ -104,6 +104,24 @@ describe.each(TRANSPORTS)('%s', (_, machines) => {
       agent.destroy();
     });
 
+    it('makes no more connections at a time than maxTotalSockets, whatever hosts are named, and serves all requests', async () => {
+      let open = 0;
+      let most = 0;
+      drain(await serve(enclave, 80, site)).on('connection', (socket) => {
+        open += 1;
+        most = Math.max(most, open);
+        socket.once('close', () => {
+          open -= 1;
+        });
+      });
+      const agent = new VsockAgent({ cid: 16, port: 80, transport: parent, maxTotalSockets: 3 });
+      const ask = async (index: number) => text(await get(agent, `http://host${index % 5}.example/`));
+      await Promise.all(Array.from({ length: 20 }, (_none, index) => ask(index)));
+      expect(most).toBeLessThanOrEqual(3);
+      await expect.poll(() => Reflect.get(agent, 'totalSocketCount')).toBe(0);
+      agent.destroy();
+    });
+
     it('fails every waiting request when no connection comes about', async () => {
       const agent = new VsockAgent({ cid: 16, port: 81, transport: parent, maxSockets: 1 });
       const asked = Array.from({ length: 5 }, () => get(agent, 'http://enclave.example/'));
