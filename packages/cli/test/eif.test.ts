@@ -226,6 +226,7 @@ describe('pcr', () => {
     [['pcr', '--instance-id', 'x']],
     [['pcr', '--extend', 'hex:0']],
     [['pcr', '--extend', 'hex:00', '--from', '00']],
+    [['pcr', '--role-arn', ROLE, '--from', '00'.repeat(48)]],
   ])('refuses %j as wrong use', async (args) => {
     expect((await nitro(args)).code).toBe(EXIT_CODE.USAGE);
   });

@@ -68,6 +68,9 @@ export const registerPcr: RegisterCommands = (program, context) => {
     .addOption(new Option('--from <hex>', 'what the extended PCR holds before').default(ZERO_PCR, '48 zero bytes'))
     .option('--json', 'print JSON, in the shape of nitro-cli pcr')
     .action(async (options: PcrOptions) => {
+      if (options.extend === undefined && pcr.getOptionValueSource('from') === 'cli') {
+        pcr.error('error: --from is what --extend extends: name that too');
+      }
       const pcrs = await calculate(context, options, pcr);
       if (Object.keys(pcrs).length === 0) pcr.error('error: name at least one thing to calculate a PCR from');
       if (options.json) writeJson(context, pcrs);
