@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { StringDecoder } from 'node:string_decoder';
-import { KMS } from '@aws-sdk/client-kms';
+import { KMS, KMSServiceException } from '@aws-sdk/client-kms';
 import { NitroEnclavesError } from '@nitro-enclaves/core';
 import type { Enclave } from '@nitro-enclaves/emulator/enclave';
 import {
@@ -115,8 +115,13 @@ export class Application {
 }
 
 /** What the other side may know: our own codes, and KMS's. */
+function codeOf(error: unknown): string {
+  if (error instanceof NitroEnclavesError) return error.code;
+  return error instanceof KMSServiceException ? error.name : 'FAILED';
+}
+
 function refuse(socket: VsockSocket, error: unknown): void {
-  const code = error instanceof NitroEnclavesError ? error.code : 'FAILED';
+  const code = codeOf(error);
   const message = error instanceof Error ? error.message : String(error);
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : undefined;
   console.error(`refused: ${code} ${message}${cause === undefined ? '' : ` (${cause})`}`);
