@@ -188,7 +188,11 @@ describe("systemd's sockets", () => {
       'NoNewPrivileges=yes',
       'ProtectSystem=strict',
       'RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_VSOCK',
+      'LoadCredential=enclave-token:/etc/nitro_enclaves/enclave-token',
     ])
       expect(unit).toContain(setting);
+    // A name that begins with "-" is a name: nothing makes such a file optional but a value that stands in for it.
+    expect(unit).not.toMatch(/^LoadCredential=-/m);
+    expect(unit).toMatch(/^SetCredential=enclave-token:./m);
   });
 });

@@ -36,7 +36,7 @@ async function allowedAddresses(
   if (allowed.length > 0) return allowed;
   throw new ProxyError(
     'ADDRESS_NOT_ALLOWED',
-    `expected ${target.host} to resolve to public addresses, or to ones that the allow-list names, found ${found.join(', ')}`,
+    `expected ${target.host} to resolve to public addresses, or to ones that the allow-list names, found ${found.join(', ')}: if they are meant, as those of a VPC endpoint, say allowPrivate: true at the name`,
   );
 }
 
