@@ -197,6 +197,12 @@ describe('buildEif refuses a root folder', () => {
     await expect(place.build(APP)).rejects.toMatchObject({ code: 'BUILD_OPTION' });
   });
 
+  it('with the name of an image, or an image with what is for a folder', async () => {
+    await expectRefusal({ ...APP, reference: 'app:1' }, 'BUILD_OPTION');
+    const image = { ...APP, image: place.path('root'), preserveAttributes: true };
+    await expect(place.build(image)).rejects.toMatchObject({ code: 'BUILD_OPTION' });
+  });
+
   it('with a socket in it', async () => {
     const server = createServer().listen(place.path('root/socket'));
     await new Promise((resolve) => server.once('listening', resolve));
@@ -246,7 +252,7 @@ describe('buildEif refuses a root folder', () => {
   });
 
   it('for an exit status port that vsock does not have', async () => {
-    for (const exitStatusPort of [-1, 1.5, 0xffff_ffff, Number.NaN]) {
+    for (const exitStatusPort of [-1, 0, 1.5, 0xffff_ffff, Number.NaN]) {
       await expectRefusal({ ...APP, exitStatusPort }, 'BUILD_OPTION');
     }
   });

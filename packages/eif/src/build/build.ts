@@ -74,8 +74,8 @@ function checkInitOptions({ init = 'own', heartbeat, exitStatusPort: port }: Bui
       'expected heartbeat and exitStatusPort for our own init only: a given one does not know them',
     );
   }
-  if (port === undefined || (Number.isInteger(port) && port >= 0 && port < 0xffff_ffff)) return;
-  failBuild('BUILD_OPTION', `expected exitStatusPort to be a vsock port (0 to 2^32 - 2), found ${port}`);
+  if (port === undefined || (Number.isInteger(port) && port >= 1 && port < 0xffff_ffff)) return;
+  failBuild('BUILD_OPTION', `expected exitStatusPort to be a vsock port (1 to 2^32 - 2), found ${port}`);
 }
 
 async function signatureOf(

@@ -78,6 +78,16 @@ function imageSource({ rootfs, config, id, names, withoutAttributes }: LoadedIma
   };
 }
 
+/** An option that means nothing for this source would be taken for one that has been followed. */
+function expectOptionsOf({ image, reference, preserveAttributes }: SourceOptions): void {
+  if (image === undefined && reference !== undefined) {
+    failBuild('BUILD_OPTION', 'expected reference with an image only: a root file system is one alone');
+  }
+  if (image !== undefined && preserveAttributes) {
+    failBuild('BUILD_OPTION', 'expected preserveAttributes with rootfs only: an image keeps them anyway');
+  }
+}
+
 /** Keeps open what contents are read from, until it is disposed of. */
 export class OpenSource {
   readonly #spool: Spool;
@@ -91,6 +101,7 @@ export class OpenSource {
   /** @throws {EifBuildError} with the code of what is wrong with the source. */
   async read(options: SourceOptions): Promise<ImageSource> {
     const { image, rootfs } = options;
+    expectOptionsOf(options);
     if (image !== undefined && rootfs === undefined) return this.#image(image, options);
     if (rootfs === undefined || image !== undefined) failBuild('BUILD_OPTION', 'expected one of image and rootfs');
     if (statSync(rootfs).isDirectory()) return { ...PLAIN, rootfs: await readRootFolder(rootfs, options) };
