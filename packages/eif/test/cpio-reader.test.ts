@@ -130,6 +130,13 @@ describe('readCpio', () => {
     ['half a target', only({ name: 'a', mode: 0o120777, content: 'hello' }).subarray(0, 114), 'CPIO_TRUNCATED'],
     ['half a padding', only({ name: 'a', content: 'hello' }).subarray(0, 118), 'CPIO_TRUNCATED'],
     ['padding that says something', patched(117, 'x'), 'CPIO_PADDING'],
+    ['an archive that begins anywhere', Buffer.concat([Buffer.alloc(6), only({ name: 'a' })]), 'CPIO_PADDING'],
+    ['the same in gzip', gzipSync(Buffer.concat([Buffer.alloc(5), only({ name: 'a' })])), 'CPIO_PADDING'],
+    [
+      'a second archive that begins anywhere',
+      Buffer.concat([only({ name: 'a' }), Buffer.alloc(1), only({ name: 'b' })]),
+      'CPIO_PADDING',
+    ],
     ['no trailer', cpioEntry({ name: 'a' }, 1), 'CPIO_TRAILER_MISSING'],
     ['something behind the trailer', Buffer.concat([only({ name: 'a' }), Buffer.from('x')]), 'CPIO_TRAILING_BYTES'],
     ['a wrong checksum', only({ name: 'a', magic: '070702', content: 'abc', checksum: 295 }), 'CPIO_CHECKSUM'],

@@ -51,6 +51,7 @@ class CpioReader {
     while (await this.#reader.skipZeros()) {
       const start = await this.#reader.peekBytes(2);
       if (start[0] === ASCII_ZERO) {
+        this.#expectAlignment();
         await this.#readArchive();
         continue;
       }
@@ -60,6 +61,13 @@ class CpioReader {
       const inner = new CpioReader(unpacked, this.#visit, this.#options);
       await inner.readAll(false);
     }
+  }
+
+  /** The kernel takes an archive for one only there, and unpacks nothing of any other. */
+  #expectAlignment(): void {
+    const { offset } = this.#reader;
+    if (offset % 4 !== 0)
+      fail('CPIO_PADDING', `expected an archive at a multiple of four, found one at ${offset}`, { offset });
   }
 
   #failNoArchive(): never {
