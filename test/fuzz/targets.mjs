@@ -15,7 +15,7 @@ const MODULES = {
   core: ['cbor', 'cose', 'der', 'der-scalars', 'certificate'],
   attestation: ['attestation-parse', 'attestation-read', 'attestation-verify'],
   images: ['eif', 'eif-behind-crc', 'eif-signature', 'cpio', 'tar', 'image-config'],
-  enclave: ['nsm-response', 'kms-envelope'],
+  enclave: ['nsm-response', 'kms-envelope', 'message-end'],
   parent: ['client-hello', 'connect-request', 'vsock-preface', 'telemetry', 'exit-status'],
 };
 

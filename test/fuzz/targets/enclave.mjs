@@ -1,9 +1,11 @@
-// What reaches an enclave: responses of the NSM, envelopes of KMS.
+// What reaches an enclave: responses of the NSM, envelopes of KMS, messages of the Encryption SDK.
 import { webcrypto } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { decodeHex, encodeCbor } from '@nitro-enclaves/core';
 import { KmsRecipientError } from '@nitro-enclaves/kms';
 import { NsmError } from '@nitro-enclaves/nsm';
 import { Constructed, Set as DerSet, Integer, Null, ObjectIdentifier, OctetString, Primitive, Sequence } from 'asn1js';
+import { MessageEnd } from '../../../packages/kms/dist/data/message-end.js';
 import { EnvelopeShapeError } from '../../../packages/kms/dist/envelope/ber-reader.js';
 import { decodeEnvelope } from '../../../packages/kms/dist/envelope/decode.js';
 import { openEnvelope } from '../../../packages/kms/dist/envelope/open.js';
@@ -123,6 +125,28 @@ async function openRefused(bytes) {
   throw new Error('an envelope for nobody was opened');
 }
 
+const CLI_MESSAGES = new URL('../../../packages/kms/test/fixtures/aws-encryption-cli.json', import.meta.url);
+
+function messageSeeds() {
+  const { messages } = JSON.parse(readFileSync(CLI_MESSAGES, 'utf8'));
+  return Object.values(messages).map((message) => Buffer.from(message, 'base64'));
+}
+
+/** Where a message ends does not depend on the pieces in which it comes. */
+function findEnd(bytes) {
+  const isPassed = new MessageEnd().isPassedBy(bytes);
+  const byPieces = new MessageEnd();
+  let isPassedByPiece = false;
+  for (let at = 0; at < bytes.length; at += 5) {
+    if (byPieces.isPassedBy(bytes.subarray(at, at + 5))) isPassedByPiece = true;
+  }
+  if (isPassed !== isPassedByPiece) throw new Error(`in one piece ${isPassed}, in several ${isPassedByPiece}`);
+  return isPassed ? 'passed' : 'within';
+}
+
+const MESSAGE_TOKENS = ['020478', '020578', 'ffffffff', '00000000', 'ffff', '0001', '00000080'].map((hex) =>
+  decodeHex(hex),
+);
 const BER_TOKENS = [
   '3080',
   '0000',
@@ -157,4 +181,5 @@ const CBOR_TOKENS = [
 export const TARGETS = {
   'nsm-response': { seeds: nsmSeeds, run: readResponse, errors: [NsmError], tokens: CBOR_TOKENS, longest: 16_384 },
   'kms-envelope': { seeds: envelopeSeeds, run: openRefused, errors: [], tokens: BER_TOKENS, longest: 12_300 },
+  'message-end': { seeds: messageSeeds, run: findEnd, errors: [], tokens: MESSAGE_TOKENS },
 };
