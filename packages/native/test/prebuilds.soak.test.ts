@@ -91,6 +91,15 @@ describe.runIf(process.platform === 'linux')('the committed builds', () => {
     expect(stdout).toContain('GNU_RELRO');
   });
 
+  it('relay what the kernel has no buffer for (ENOBUFS) when it has one', async () => {
+    const program = join(folder, 'relay-enobufs');
+    const source = join(packageFolder, 'test/relay-enobufs.c');
+    const compiled = await runProgram(['gcc', '-O1', '-o', program, source]);
+    expect(compiled.exitCode, compiled.stderr).toBe(0);
+    const { exitCode, stdout } = await runProgram([program]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'closed, whole, refused often\n' });
+  });
+
   it.runIf(process.arch === 'x64')('run on musl: connections, threads, the NSM ioctl and the relay', async () => {
     const { include_dir: headers } = createRequire(import.meta.url)('node-api-headers');
     const host = join(folder, 'musl-host');

@@ -34,7 +34,8 @@ static long send_all(struct side *side, const uint8_t *bytes, unsigned long leng
 
 		if (result == -EINTR)
 			continue;
-		if (result == -EAGAIN)
+		/* ENOBUFS: a vsock whose device has its queue full says that, and takes more later. */
+		if (result == -EAGAIN || result == -ENOBUFS)
 			break;
 		if (result < 0)
 			return result;
