@@ -37,7 +37,7 @@ const ACCOUNT = '111122223333';
 const REGION = 'eu-west-1';
 
 /** Folders of the system that the documents name, which are in the instance's own root here. */
-const SYSTEM_FOLDERS = ['/etc/nitro_enclaves', '/usr/share/nitro_enclaves', '/var/lib/signer'];
+const SYSTEM_FOLDERS = ['/etc/nitro_enclaves', '/usr/share/nitro_enclaves'];
 
 /** What the genuine dnf reads in the root that it installs into; `repository` is a folder. */
 const dnfConfiguration = (repository: string): Record<string, string> => ({
@@ -164,7 +164,7 @@ export class Instance implements AsyncDisposable {
   /** Makes it an instance that has just been started: with an account, and none of nitro-cli's packages. */
   reset(): void {
     rmSync(this.pathOf('/'), { recursive: true, force: true });
-    for (const path of ['/run', '/var/lib/signer']) mkdirSync(this.pathOf(path), { recursive: true });
+    mkdirSync(this.pathOf('/run'), { recursive: true });
     for (const [path, content] of Object.entries({ ...ACCOUNTS, ...dnfConfiguration(this.#repository) })) {
       mkdirSync(dirname(this.pathOf(path)), { recursive: true });
       this.write(path, content);

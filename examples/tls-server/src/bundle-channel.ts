@@ -4,7 +4,7 @@ import { MAX_BUNDLE_BYTES } from './bundle.ts';
 import { TlsServerError } from './error.ts';
 
 /** vsock port of the parent on which the bundle is to be had. */
-export const BUNDLE_PORT = 8002;
+export const BUNDLE_PORT = 8003;
 
 const IDLE_TIMEOUT_MS = 10_000;
 
