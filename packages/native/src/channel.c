@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-struct report *report_create(uint32_t id, int32_t result)
+struct report *report_create(uint64_t id, int32_t result)
 {
 	struct report *report = allocate(sizeof *report);
 
@@ -39,7 +39,7 @@ static void call_report(napi_env env, napi_value function, struct channel *chann
 	napi_value arguments[4];
 	size_t count = 2;
 
-	napi_create_uint32(env, report->id, &arguments[0]);
+	arguments[0] = number(env, report->id);
 	napi_create_int32(env, report->result, &arguments[1]);
 	if (report->answer != NULL)
 		arguments[count++] = copied(env, report->answer, report->answer_length);
@@ -57,7 +57,7 @@ static void deliver(napi_env env, napi_value function, void *context, void *data
 	struct channel *channel = context;
 	struct report *report = data;
 	bool last_of_batch = report->last_of_batch;
-	uint32_t id = report->id;
+	uint64_t id = report->id;
 
 	if (env == NULL || function == NULL) {
 		report_discard(report);

@@ -18,7 +18,7 @@ struct name {
 struct reactor;
 
 struct report {
-	uint32_t id;
+	uint64_t id;
 	int32_t result;
 	/* Closed when nobody is there any more to be told of it; -1 for none. */
 	int32_t descriptor;
@@ -51,6 +51,6 @@ void channel_release(struct channel *channel);
 void channel_close(struct channel *channel);
 /* Takes `report` over, whatever happens to it. */
 void channel_post(struct channel *channel, struct report *report);
-struct report *report_create(uint32_t id, int32_t result);
+struct report *report_create(uint64_t id, int32_t result);
 
 #endif

@@ -19,16 +19,21 @@
 
 #define PATH_MAX_BYTES 4096
 
+/* Ids are never used again: at a thousand connections a second, those of 32 bits would be after 50 days. */
+#ifndef FIRST_ID
+#define FIRST_ID 0
+#endif
+
 struct opened_device {
 	struct opened_device *next;
-	uint32_t id;
+	uint64_t id;
 	struct nsm_device *device;
 };
 
 /* One for each JavaScript environment: the main thread's and each worker's. */
 struct instance {
 	struct channel *channel; /* NULL before `start` */
-	uint32_t last_id;
+	uint64_t last_id;
 	struct opened_device *devices;
 	struct loose *loose;
 };
@@ -295,7 +300,7 @@ static napi_value open_nsm(napi_env env, napi_callback_info info)
 	return number(env, opened->id);
 }
 
-static struct opened_device **find_nsm(struct instance *instance, int64_t id)
+static struct opened_device **find_nsm(struct instance *instance, uint64_t id)
 {
 	struct opened_device **at = &instance->devices;
 
@@ -386,6 +391,7 @@ NAPI_MODULE_INIT()
 
 	if (instance == NULL)
 		return NULL;
+	instance->last_id = FIRST_ID;
 	if (napi_set_instance_data(env, instance, finalize_instance, NULL) != napi_ok) {
 		free(instance);
 		return NULL;

@@ -18,14 +18,15 @@ struct nsm_raw {
 
 struct nsm_device {
 	struct channel *channel;
-	uint32_t id;
+	uint64_t id;
 	int32_t descriptor;
 	int32_t bell; /* an eventfd that counts what the thread has to look at */
 	struct lock lock;
 	/* Under the lock: */
 	bool busy, closing;
 	uint8_t *request;
-	uint32_t request_id, request_length;
+	uint64_t request_id;
+	uint32_t request_length;
 };
 
 /* 0 and the answer's length, or -errno. */
@@ -47,7 +48,7 @@ static int32_t ask(const struct nsm_device *device, uint8_t *response, uint32_t 
 
 static void answer(struct nsm_device *device)
 {
-	uint32_t request_id = device->request_id;
+	uint64_t request_id = device->request_id;
 	struct report *report = report_create(request_id, -ENOMEM);
 	uint8_t *response = allocate(NSM_RESPONSE_MAX_BYTES);
 
@@ -96,7 +97,7 @@ static void *run(void *argument)
 {
 	struct nsm_device *device = argument;
 	struct channel *channel = channel_refer(device->channel);
-	uint32_t id = device->id;
+	uint64_t id = device->id;
 	uint64_t rung;
 
 	thread_begin("nsm");
@@ -116,7 +117,7 @@ static void ring(const struct nsm_device *device)
 	SYSCALL(write, device->bell, &one, sizeof one, 0, 0, 0);
 }
 
-int32_t nsm_request(struct nsm_device *device, uint32_t id, const uint8_t *request, uint32_t length)
+int32_t nsm_request(struct nsm_device *device, uint64_t id, const uint8_t *request, uint32_t length)
 {
 	uint8_t *copy = allocate(length > 0 ? length : 1);
 
@@ -156,7 +157,7 @@ static int32_t open_descriptors(struct nsm_device *device, const char *path)
 	return device->descriptor < 0 ? device->descriptor : device->bell < 0 ? device->bell : 0;
 }
 
-struct nsm_device *nsm_open(struct channel *channel, uint32_t id, const char *path, int32_t *error)
+struct nsm_device *nsm_open(struct channel *channel, uint64_t id, const char *path, int32_t *error)
 {
 	struct nsm_device *device = allocate(sizeof *device);
 	thread_id thread;

@@ -10,9 +10,9 @@
 struct nsm_device;
 
 /* NULL, with -errno in `error`, when it does not open. */
-struct nsm_device *nsm_open(struct channel *channel, uint32_t id, const char *path, int32_t *error);
+struct nsm_device *nsm_open(struct channel *channel, uint64_t id, const char *path, int32_t *error);
 /* 0, or -EBUSY while another request is under way. The answer is reported under `id`. */
-int32_t nsm_request(struct nsm_device *device, uint32_t id, const uint8_t *request, uint32_t length);
+int32_t nsm_request(struct nsm_device *device, uint64_t id, const uint8_t *request, uint32_t length);
 /* `device` is its thread's from then on: closed, reported and freed when the request under way is answered. */
 void nsm_close(struct nsm_device *device);
 

@@ -24,7 +24,7 @@ enum kind { CONNECT, LISTEN };
 struct watch {
 	struct watch *next; /* in its bucket */
 	enum kind kind;
-	uint32_t id;
+	uint64_t id;
 	int32_t descriptor;
 	/* CONNECT: when to give up. LISTEN: when to try again. */
 	int64_t deadline;
@@ -36,7 +36,7 @@ enum order { ADD, REMOVE, RESUME };
 struct command {
 	struct letter letter;
 	enum order order;
-	uint32_t id;
+	uint64_t id;
 	struct watch *watch;
 };
 
@@ -55,7 +55,7 @@ static void close_descriptor(int32_t descriptor)
 	SYSCALL(close, descriptor, 0, 0, 0, 0, 0);
 }
 
-static void report(struct reactor *reactor, uint32_t id, int32_t result)
+static void report(struct reactor *reactor, uint64_t id, int32_t result)
 {
 	struct report *made = report_create(id, result);
 
@@ -66,7 +66,7 @@ static void report(struct reactor *reactor, uint32_t id, int32_t result)
 	channel_post(reactor->channel, made);
 }
 
-static struct watch **find(struct reactor *reactor, uint32_t id)
+static struct watch **find(struct reactor *reactor, uint64_t id)
 {
 	struct watch **at = &reactor->buckets[id % BUCKETS];
 
@@ -92,7 +92,7 @@ static void unarm(struct reactor *reactor, const struct watch *watch)
 /* Closed before it is reported: whoever hears of it may use the port. */
 static void give_up(struct reactor *reactor, struct watch *watch, int32_t error)
 {
-	uint32_t id = watch->id;
+	uint64_t id = watch->id;
 
 	unarm(reactor, watch);
 	close_descriptor(watch->descriptor);
@@ -121,7 +121,7 @@ static int32_t arm(struct reactor *reactor, struct watch *watch, int operation)
 static void connected(struct reactor *reactor, struct watch *watch)
 {
 	int32_t descriptor = watch->descriptor;
-	uint32_t id = watch->id;
+	uint64_t id = watch->id;
 
 	unarm(reactor, watch);
 	forget(reactor, watch);
@@ -332,7 +332,7 @@ static void *run(void *argument)
 
 /* ---- from the JavaScript thread ---- */
 
-static bool submit(struct reactor *reactor, enum order order, uint32_t id, struct watch *watch)
+static bool submit(struct reactor *reactor, enum order order, uint64_t id, struct watch *watch)
 {
 	struct command *command = allocate(sizeof *command);
 
@@ -358,7 +358,7 @@ static bool submit_watch(struct reactor *reactor, const struct watch *wanted)
 	return false;
 }
 
-bool reactor_connect(struct reactor *reactor, uint32_t id, int32_t descriptor, const struct name *name,
+bool reactor_connect(struct reactor *reactor, uint64_t id, int32_t descriptor, const struct name *name,
 		     int64_t timeout_ms)
 {
 	struct watch watch = {.kind = CONNECT, .id = id, .descriptor = descriptor, .name = *name};
@@ -367,19 +367,19 @@ bool reactor_connect(struct reactor *reactor, uint32_t id, int32_t descriptor, c
 	return submit_watch(reactor, &watch);
 }
 
-bool reactor_listen(struct reactor *reactor, uint32_t id, int32_t descriptor)
+bool reactor_listen(struct reactor *reactor, uint64_t id, int32_t descriptor)
 {
 	struct watch watch = {.kind = LISTEN, .id = id, .descriptor = descriptor, .deadline = NEVER};
 
 	return submit_watch(reactor, &watch);
 }
 
-void reactor_remove(struct reactor *reactor, uint32_t id)
+void reactor_remove(struct reactor *reactor, uint64_t id)
 {
 	submit(reactor, REMOVE, id, NULL);
 }
 
-void reactor_resume(struct reactor *reactor, uint32_t id)
+void reactor_resume(struct reactor *reactor, uint64_t id)
 {
 	submit(reactor, RESUME, id, NULL);
 }

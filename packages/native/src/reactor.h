@@ -12,12 +12,12 @@ struct reactor *reactor_start(struct channel *channel, int32_t *error);
 void reactor_stop(struct reactor *reactor);
 
 /* Both take `descriptor` over, and return false only for want of memory, when they have not. */
-bool reactor_connect(struct reactor *reactor, uint32_t id, int32_t descriptor, const struct name *name,
+bool reactor_connect(struct reactor *reactor, uint64_t id, int32_t descriptor, const struct name *name,
 		     int64_t timeout_ms);
-bool reactor_listen(struct reactor *reactor, uint32_t id, int32_t descriptor);
+bool reactor_listen(struct reactor *reactor, uint64_t id, int32_t descriptor);
 /* Closes what goes by `id`, and reports -ECANCELED then; nothing when there is no such thing any more. */
-void reactor_remove(struct reactor *reactor, uint32_t id);
+void reactor_remove(struct reactor *reactor, uint64_t id);
 /* Lets a listener accept its next batch. */
-void reactor_resume(struct reactor *reactor, uint32_t id);
+void reactor_resume(struct reactor *reactor, uint64_t id);
 
 #endif
