@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo, Server } from 'node:net';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -134,6 +134,39 @@ describe.skipIf(!existsSync(MAIN))('nitro-enclaves proxy (built by `pnpm build`)
     process.kill('SIGHUP');
     await eventually(() => expect(output).toContain('"event":"reload-failed"'));
     expect(await exchange(8001, 'as before')).toBe('as before');
+  });
+
+  it('takes a listening socket of systemd by its name, and none in its place once its route is gone', async () => {
+    const passed = createServer();
+    await once(passed.listen(0, '127.0.0.1'), 'listening');
+    const { port: passedPort } = passed.address() as AddressInfo;
+    const descriptor: number = Reflect.get(Reflect.get(passed, '_handle'), 'fd');
+    const route = 'routes: [{name: web, from: {systemd: https}, to: {cid: 16, port: 443}}]\n';
+    const other = 'routes: [{name: out, from: {vsock: 8000}, to: {connect: true}}]\n';
+    await config(route);
+    const inside = unixTransport({ folder: join(folder, 'vsock'), cid: 16 });
+    const application = inside.createServer({}, (socket) => socket.end('inside'));
+    await application.listen({ port: 443 });
+    const args = [MAIN, 'proxy', '--config', join(folder, 'proxy.yaml'), '--emulator', join(folder, 'vsock')];
+    const service = spawn('sh', ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', process.execPath, ...args], {
+      env: { ...process.env, LISTEN_FDS: '1', LISTEN_FDNAMES: 'https' },
+      stdio: ['ignore', 'pipe', 'pipe', descriptor],
+    });
+    child = service;
+    for (const stream of [service.stdout, service.stderr])
+      stream?.on('data', (piece) => {
+        output += piece;
+      });
+    passed.close();
+    await eventually(() => expect(output).toContain('"detail":"systemd:https"'));
+    expect((await buffer(connect({ host: '127.0.0.1', port: passedPort }))).toString()).toBe('inside');
+    await config(other);
+    service.kill('SIGHUP');
+    await eventually(() => expect(output).toContain('"event":"removed"'));
+    await config(route);
+    service.kill('SIGHUP');
+    await eventually(() => expect(output).toContain('FileDescriptorName=), found none'));
+    await application.drain({ timeout: 0 });
   });
 
   it('serves metrics and a health check', async () => {

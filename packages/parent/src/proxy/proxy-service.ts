@@ -54,7 +54,7 @@ export class ProxyService {
   constructor(options: ProxyServiceOptions) {
     const { transport, config, resolver, log = () => undefined, systemdSockets, relayBy = 'addon' } = options;
     this.#observer = new ProxyObserver(log);
-    this.#context = { transport, observer: this.#observer, relayBy, systemdSockets: systemdSockets ?? new Map() };
+    this.#context = { transport, observer: this.#observer, relayBy, systemdSockets: new Map(systemdSockets) };
     this.#resolver = resolver ?? systemResolver();
     this.#config = config;
     this.#settingsOf(config);

@@ -23,8 +23,8 @@ export interface RouteContext {
   readonly transport: Transport;
   readonly observer: ProxyObserver;
   readonly relayBy: RelayBy;
-  /** Descriptors of listening sockets that systemd passed on, by name. */
-  readonly systemdSockets: ReadonlyMap<string, number>;
+  /** Descriptors of listening sockets that systemd passed on, by name. Whoever listens takes one out, and closes it in the end. */
+  readonly systemdSockets: Map<string, number>;
 }
 
 const BACKLOG = 1024;
@@ -98,10 +98,12 @@ export class RouteServer {
     if (from.kind === 'tcp') return { host: from.host, port: from.port, backlog: BACKLOG };
     if (from.kind === 'unix') return { path: from.path };
     const fd = this.#context.systemdSockets.get(from.name);
+    // Its number may be another descriptor's once its route is gone.
+    this.#context.systemdSockets.delete(from.name);
     if (fd !== undefined) return { fd };
     throw new ProxyError(
       'CONFIG_INVALID',
-      `expected systemd to pass on a socket named ${from.name} (FileDescriptorName=), found none`,
+      `expected systemd to pass on a socket named ${from.name} (FileDescriptorName=), found none: was its route removed before, restart`,
     );
   }
 
