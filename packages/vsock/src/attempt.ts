@@ -1,8 +1,7 @@
 import { abortError } from './error.ts';
+import { expectInteger, LONGEST_TIMEOUT_MS } from './range.ts';
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
-/** The longest that a timer of Node can be set to. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** The two ways in which an attempt ends by itself. */
 export interface AttemptOutcome<T> {
@@ -12,9 +11,8 @@ export interface AttemptOutcome<T> {
 
 /** For how long to try to connect, in ms. */
 export function connectTimeout({ timeout = DEFAULT_CONNECT_TIMEOUT_MS }: { timeout?: number | undefined }): number {
-  if (Number.isInteger(timeout) && timeout >= 1 && timeout <= LONGEST_TIMEOUT_MS) return timeout;
-  const message = `expected timeout to be an integer from 1 to ${LONGEST_TIMEOUT_MS} milliseconds, found ${timeout}`;
-  throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+  expectInteger('timeout', timeout, 1, LONGEST_TIMEOUT_MS);
+  return timeout;
 }
 
 /**
