@@ -56,6 +56,8 @@ export class Signer {
     const options = { allowHalfOpen: true, maxConnections: 32, allowedCids: [VMADDR_CID_PARENT] };
     const server = this.#enclave.transport.createServer(options, (socket) => http.emit('connection', socket));
     await server.listen({ port: SIGNER_PORT });
+    // Node enforces the request time-out only of servers that say that they listen.
+    http.emit('listening');
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -66,6 +66,18 @@ describe.each(TRANSPORTS)('%s', (_, machines) => {
       answer.resume();
     });
 
+    it('is cut off by the time-outs of a server that has said that it listens', async () => {
+      const timeouts = { headersTimeout: 100, requestTimeout: 200, connectionsCheckingInterval: 50 };
+      const strict = http.createServer(timeouts, (_incoming, response) => response.end());
+      drain(await serve(enclave, 80, strict));
+      strict.emit('listening');
+      const socket = await parent.connect({ cid: 16, port: 80 });
+      socket.on('error', () => {}).resume();
+      socket.write('GET / HTTP/1.1\r\nHost: enclave.example\r\n');
+      await once(socket, 'close');
+      strict.close();
+    });
+
     it('carries a body of 5 MiB there and back', async () => {
       drain(await serve(enclave, 80, site));
       const body = randomBytes(5 * 2 ** 20);
