@@ -62,12 +62,17 @@ const EXIT_CODES_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['EIF_INSTANCE_ID', EXIT_CODE.USAGE],
 ]);
 
+/** What the system does not have or give: a file, a socket, or an addon for this machine. */
+function isUnavailable(error: unknown): error is Error {
+  return error instanceof Error && ('syscall' in error || error.name === 'NativeUnavailableError');
+}
+
 function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODE.OK : EXIT_CODE.USAGE;
   if (error instanceof NitroEnclavesError) {
     return EXIT_CODES_BY_CODE.get(error.code) ?? EXIT_CODES.get(error.name) ?? EXIT_CODE.BAD_EVIDENCE;
   }
-  return error instanceof Error && 'syscall' in error ? EXIT_CODE.UNAVAILABLE : EXIT_CODE.INTERNAL;
+  return isUnavailable(error) ? EXIT_CODE.UNAVAILABLE : EXIT_CODE.INTERNAL;
 }
 
 /** What the system says; of a folder it says neither what was expected nor what to do. */
@@ -80,7 +85,7 @@ function report(error: unknown, { stderr }: CommandContext): void {
   if (error instanceof CommanderError) return;
   // A message may quote a name of somebody else's.
   if (error instanceof NitroEnclavesError) stderr.write(`error: ${escapeControls(error.message)} (${error.code})\n`);
-  else if (error instanceof Error && 'syscall' in error) stderr.write(`error: ${sentenceOf(error)}\n`);
+  else if (isUnavailable(error)) stderr.write(`error: ${sentenceOf(error)}\n`);
   else stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 }
 

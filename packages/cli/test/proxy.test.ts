@@ -169,6 +169,18 @@ describe.skipIf(!existsSync(MAIN))('nitro-enclaves proxy (built by `pnpm build`)
     await application.drain({ timeout: 0 });
   });
 
+  it('ends with one sentence on a system that has no AF_VSOCK', async () => {
+    await config('routes: [{name: out, from: {vsock: 8000}, to: {connect: true}}]');
+    const elsewhere = "data:text/javascript,Object.defineProperty(process, 'platform', { value: 'darwin' })";
+    const args = ['--import', elsewhere, MAIN, 'proxy', '--config', join(folder, 'proxy.yaml')];
+    const ended = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    child = ended;
+    const closed = once(ended, 'close');
+    expect((await buffer(ended.stderr)).toString()).toMatch(/^error: expected linux.*found darwin.*\n$/);
+    await closed;
+    expect(ended.exitCode).toBe(EXIT_CODE.UNAVAILABLE);
+  });
+
   it('serves metrics and a health check', async () => {
     await config(`${allowEcho()}metrics: 127.0.0.1:0\n`);
     start();
