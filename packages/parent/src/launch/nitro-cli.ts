@@ -91,7 +91,9 @@ export class NitroCli implements EnclaveLauncher {
   }
 
   /**
-   * Starts an enclave, after those whose start was asked for before, and after checking that it has room.
+   * Starts an enclave, after those whose start was asked for before, and after checking that it has room. Where a start is
+   * given up (`signal`, `runTimeout`), nitro-cli is ended, but what it put into the background may still come up: the next
+   * `describeEnclaves` tells.
    * @throws {LaunchError} `EIF_UNREADABLE`, `MEMORY_TOO_SMALL`, `HUGEPAGES_MISSING`, `ENCLAVE_CID`, and as `buildEnclave`.
    * @throws {NitroCliError} by nitro-cli's code.
    */
