@@ -33,6 +33,14 @@ export type TransportFault = FaultOccasions & {
         readonly bytes: number;
       }
     | {
+        /**
+         * Goes silent after `bytes`: what follows never arrives, nor does the end. The connection stays open as long as the
+         * enclave and the parent's listener let it.
+         */
+        readonly kind: 'stall';
+        readonly bytes: number;
+      }
+    | {
         /** Changes one bit at offset `at` (bytes); without it, at an offset below 4096 that the seed chooses. */
         readonly kind: 'corrupt';
         readonly at?: number;
@@ -113,6 +121,10 @@ export type KmsFault = FaultOccasions & {
     | {
         /** The connection is cut in the middle of the answer. */
         readonly kind: 'drop';
+      }
+    | {
+        /** The head of the answer and half of its body, and no more; the connection stays open. */
+        readonly kind: 'stall';
       }
     | {
         /** `ExpiredTokenException`: the credentials have expired. */

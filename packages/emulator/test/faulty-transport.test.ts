@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { TransportFault } from '@nitro-enclaves/emulator';
 import { FaultSchedule, faultyTransport, Seed } from '@nitro-enclaves/emulator';
 import type { VsockSocket } from '@nitro-enclaves/vsock';
@@ -68,6 +69,7 @@ describe('an adversarial parent', () => {
     [{ kind: 'truncate', bytes: 10 }, '0123456789'],
     [{ kind: 'truncate', bytes: 0 }, ''],
     [{ kind: 'drop', bytes: 3 }, '012'],
+    [{ kind: 'stall', bytes: 100 }, MESSAGE.toString()],
     [{ kind: 'corrupt', at: 1 }, '0023456789abcdefghijklmnopqrstuvwxyz'],
     [{ kind: 'swap', bytes: 3 }, '3450126789abcdefghijklmnopqrstuvwxyz'],
     [{ kind: 'swap', bytes: 100 }, MESSAGE.toString()],
@@ -90,6 +92,40 @@ describe('an adversarial parent', () => {
     socket.write('more than four');
     expect((await readAll(socket)).toString()).toBe(`${MESSAGE}moreend`);
     await server.drain();
+  });
+
+  it('stalls: neither the rest nor the end arrives as long as it listens', async () => {
+    const { parent, enclave } = transports([{ kind: 'stall', bytes: 5 }]);
+    const server = parent.createServer({ allowHalfOpen: true });
+    const heard = new Promise<Buffer>((resolve) => {
+      server.on('connection', (socket) => {
+        resolve(readAll(socket));
+        socket.end(MESSAGE);
+      });
+    });
+    await server.listen({ port: 8000 });
+    const socket = await enclave.connect({ cid: VMADDR_CID_PARENT, port: 8000, allowHalfOpen: true });
+    const answered = readAll(socket).then(String);
+    socket.end('question');
+    expect(String(await heard)).toBe('question');
+    expect(await Promise.race([answered, delay(200, 'silence')])).toBe('silence');
+    await server.drain({ timeout: 0 });
+    expect(await answered).toBe('01234');
+  });
+
+  it('tells the enclave that the parent has given up a connection of its own that stalls', async () => {
+    const { parent, enclave } = transports([{ kind: 'stall', bytes: 5 }]);
+    const heard = new Promise<Buffer>((resolve) => {
+      const server = enclave.createServer({}, (socket) => {
+        server.close();
+        resolve(readAll(socket));
+      });
+      server.listen({ port: PORT }).then(async () => {
+        const socket = await parent.connect({ cid: ENCLAVE, port: PORT });
+        socket.write(MESSAGE, () => setTimeout(() => socket.destroy(), 100));
+      });
+    });
+    expect(String(await heard)).toBe('01234');
   });
 
   it('has several faults at once', async () => {

@@ -15,6 +15,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 interface WireFaults {
   readonly timeout: boolean;
   readonly drop: boolean;
+  readonly stall: boolean;
   readonly dateOffsetMs: number;
 }
 
@@ -92,13 +93,13 @@ function wireFaultsOf(due: readonly DueFault<KmsFault>[]): WireFaults {
   return {
     timeout: due.some(({ fault }) => fault.kind === 'timeout'),
     drop: due.some(({ fault }) => fault.kind === 'drop'),
+    stall: due.some(({ fault }) => fault.kind === 'stall'),
     dateOffsetMs: dates.reduce((sum, offset) => sum + offset, 0),
   };
 }
 
-/** Half an answer, and the connection is gone. */
-function cut(response: ServerResponse, body: string): void {
-  response.write(body.slice(0, Math.floor(body.length / 2)), () => response.destroy());
+function halfOf(body: string): string {
+  return body.slice(0, Math.floor(body.length / 2));
 }
 
 /** What the HTTPS front needs. */
@@ -124,7 +125,8 @@ function send(
     Date: new Date(now + faults.dateOffsetMs).toUTCString(),
     'x-amzn-RequestId': requestId,
   });
-  if (faults.drop) cut(response, body);
+  if (faults.drop) response.write(halfOf(body), () => response.destroy());
+  else if (faults.stall) response.write(halfOf(body));
   else response.end(body);
 }
 

@@ -55,6 +55,22 @@ function dropAfter(limit: number): Transform {
   });
 }
 
+/** Reads on after `limit` bytes, so that the sender notices nothing, and passes on no end. */
+function stallAfter(limit: number): Transform {
+  let left = limit;
+  return new Transform({
+    transform(bytes: Buffer, _encoding, done) {
+      const kept = bytes.subarray(0, left);
+      left -= kept.length;
+      if (kept.length > 0) this.push(kept);
+      done();
+    },
+    flush(done) {
+      if (left > 0) done();
+    },
+  });
+}
+
 function corruptAt(offset: number): Transform {
   let passed = 0;
   return throughPieces((bytes, push) => {
@@ -106,6 +122,8 @@ export function byteFault({ fault, seed }: DueFault<TransportFault>): Transform 
       return truncateAfter(fault.bytes);
     case 'drop':
       return dropAfter(fault.bytes);
+    case 'stall':
+      return stallAfter(fault.bytes);
     case 'corrupt':
       return corruptAt(fault.at ?? new DataView(seed.derive('offset', 4).buffer).getUint32(0) % CORRUPTIBLE_BYTES);
     case 'swap':

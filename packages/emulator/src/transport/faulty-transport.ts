@@ -95,7 +95,7 @@ class FaultyServer extends EventEmitter<VsockServerEvents> implements VsockServe
 
 /**
  * The transport of an adversarial parent: what it sends to enclaves and gets from them is delayed, cut short, dropped,
- * corrupted, swapped or replayed, as the schedule says when a connection begins.
+ * stalled, corrupted, swapped or replayed, as the schedule says when a connection begins.
  */
 export function faultyTransport(options: FaultyTransportOptions): Transport {
   const { transport, faults, scratch } = options;
@@ -106,7 +106,10 @@ export function faultyTransport(options: FaultyTransportOptions): Transport {
       const { allowHalfOpen = false } = target;
       if (due.length === 0) return transport.connect(target);
       const socket = await transport.connect({ ...target, allowHalfOpen: true });
-      return faultySocket(socket, due, { scratch, allowHalfOpen });
+      const faulty = await faultySocket(socket, due, { scratch, allowHalfOpen });
+      // What stalls passes on no end: that this side has given up, the enclave would never hear.
+      if (due.some(({ fault }) => fault.kind === 'stall')) faulty.once('close', () => socket.destroy());
+      return faulty;
     },
     createServer: (server: VsockServerOptions = {}, handler?: (socket: VsockSocket) => void): VsockServer => {
       const faulty = new FaultyServer(options, server);

@@ -1,6 +1,8 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
 import {
   DecryptCommand,
@@ -109,6 +111,19 @@ describe('a fault', () => {
     await client.send(describeKey());
   });
 
+  it('stalls in the middle of the answer: its head is there, its body never is', async () => {
+    kms.faults.set([{ kind: 'stall', times: 1 }]);
+    const { host, port, ca } = kms;
+    const call = request({ host, port, ca, servername: 'localhost', method: 'POST', agent: false }).end();
+    const [response] = await once(call, 'response');
+    const body = Buffer.concat(await collect(response, 300));
+    expect(body.length).toBeGreaterThan(0);
+    expect(body.length).toBeLessThan(Number(response.headers['content-length']));
+    expect([response.complete, response.destroyed]).toEqual([false, false]);
+    response.destroy();
+    await client.send(describeKey());
+  });
+
   it('of the clock shows in the header of every answer, good or bad', async () => {
     kms.faults.set([{ kind: 'wrong-date', offsetMs: 3_600_000, times: 2 }]);
     expect((await headerDate(kms)) - Date.now()).toBeGreaterThan(3_500_000);
@@ -116,6 +131,14 @@ describe('a fault', () => {
     expect((await headerDate(kms)) - Date.now()).toBeLessThan(3_500_000);
   });
 });
+
+/** What comes of an answer within `ms`. */
+async function collect(response: IncomingMessage, ms: number): Promise<Buffer[]> {
+  const pieces: Buffer[] = [];
+  response.on('data', (piece: Buffer) => pieces.push(piece));
+  await delay(ms);
+  return pieces;
+}
 
 /** The Date of an answer, whatever the answer is. */
 async function headerDate({ host, port, ca }: EmulatedKms): Promise<number> {
