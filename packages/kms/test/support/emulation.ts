@@ -22,8 +22,10 @@ import { KMS_PROXY_PORT, kmsRequestHandler, recipient } from '../../src/index.ts
 export const REGION = 'eu-west-1';
 export const KEY_ID = '11111111-2222-4333-8444-555555555555';
 export const OTHER_KEY_ID = '99999999-2222-4333-8444-555555555555';
+export const AGREEMENT_KEY_ID = '22222222-3333-4444-8555-666666666666';
 export const KEY_ARN = `arn:aws:kms:${REGION}:111122223333:key/${KEY_ID}`;
 export const OTHER_KEY_ARN = `arn:aws:kms:${REGION}:111122223333:key/${OTHER_KEY_ID}`;
+export const AGREEMENT_KEY_ARN = `arn:aws:kms:${REGION}:111122223333:key/${AGREEMENT_KEY_ID}`;
 export const ALIAS = 'alias/payments';
 
 export const IMAGE = { PCR0: 'a0'.repeat(48), PCR1: 'a1'.repeat(48), PCR2: 'a2'.repeat(48) } as const;
@@ -89,6 +91,12 @@ export class Emulation {
       keys: [
         { keyId: KEY_ID, alias: ALIAS, policy: JSON.stringify(keyPolicyFor(IMAGE.PCR0)) },
         { keyId: OTHER_KEY_ID, policy: JSON.stringify(keyPolicyFor(IMAGE.PCR0)) },
+        {
+          keyId: AGREEMENT_KEY_ID,
+          keySpec: 'ECC_NIST_P256',
+          keyUsage: 'KEY_AGREEMENT',
+          policy: JSON.stringify(keyPolicyFor(IMAGE.PCR0)),
+        },
       ],
     });
     const transport = unixTransport({ folder, cid: 3 });
