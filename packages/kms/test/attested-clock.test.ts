@@ -41,6 +41,19 @@ describe("the clock of requests follows the NSM's", () => {
     expect(client.config.systemClockOffset).toBe(0);
   });
 
+  it('keeps to it whatever the SDK makes of the dates of answers', () => {
+    const { client, attested } = clock();
+    attested.hold();
+    expect(client.config.systemClockOffset).toBe(0);
+    for (const skew of [0, 600_000]) {
+      attested.observe(Date.now() + skew, Date.now());
+      const { systemClockOffset } = client.config;
+      client.config.systemClockOffset = 3_600_000;
+      attested.hold();
+      expect(client.config.systemClockOffset).toBe(systemClockOffset);
+    }
+  });
+
   it('does not take a slow NSM for a wrong clock', () => {
     const { client, attested } = clock();
     attested.observe(Date.now() - 4000, Date.now() - 8000);

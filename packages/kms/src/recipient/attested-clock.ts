@@ -21,6 +21,7 @@ export class AttestedClock {
   readonly #warn: WarningListener;
   #isWarned = false;
   #observedAt = Number.NEGATIVE_INFINITY;
+  #offset: number | undefined;
 
   constructor(client: ClockCorrected | undefined, warn: WarningListener) {
     this.#client = client;
@@ -38,8 +39,14 @@ export class AttestedClock {
     const now = Date.now();
     const skew = timestamp < askedAt ? timestamp - askedAt : Math.max(timestamp - now, 0);
     const isStray = Math.abs(skew) >= CORRECTED_SKEW_MS;
-    if (this.#client !== undefined) this.#client.config.systemClockOffset = isStray ? skew : 0;
+    this.#offset = isStray ? skew : 0;
+    this.hold();
     this.#warnOnce(skew);
+  }
+
+  /** Keeps the client on what was observed last: the SDK follows the dates of answers, whoever wrote them. */
+  hold(): void {
+    if (this.#client !== undefined && this.#offset !== undefined) this.#client.config.systemClockOffset = this.#offset;
   }
 
   #warnOnce(skew: number): void {

@@ -59,7 +59,13 @@ export class DocumentSource {
    * serves nobody else.
    * @throws {KmsRecipientError} `ATTESTATION_FAILED`.
    */
-  take(publicKey: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+  async take(publicKey: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    const document = await this.#keptOrMade(publicKey, signal);
+    this.#clock.hold();
+    return document;
+  }
+
+  #keptOrMade(publicKey: Uint8Array, signal: AbortSignal | undefined): Promise<Uint8Array> {
     if (this.#reuseFor === 0) return this.#make(publicKey, signal);
     if (this.#last?.publicKey === publicKey && performance.now() < this.#last.expiresAt) return this.#last.document;
     const document = this.#make(publicKey);

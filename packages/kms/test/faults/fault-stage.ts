@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { KMS } from '@aws-sdk/client-kms';
 import type { Faults } from '@nitro-enclaves/emulator';
-import type { Attest, ConnectingTransport } from '@nitro-enclaves/kms';
-import { kmsRequestHandler, recipient } from '@nitro-enclaves/kms';
+import type { Attest, ConnectingTransport } from '../../src/index.ts';
+import { kmsRequestHandler, recipient } from '../../src/index.ts';
 import type { FaultCase, Outcome } from './fault-case.ts';
 import type { Belongings, Operation } from './operations.ts';
 import { OPERATIONS, prepareBelongings } from './operations.ts';
@@ -68,8 +68,9 @@ export class FaultStage {
   }
 
   static async open(scene: FaultScene): Promise<FaultStage> {
-    const plugin = recipient({ attest: scene.attest, attestTimeout: scene.patience });
-    const client = connect(scene, plugin);
+    const client = connect(scene);
+    const plugin = recipient({ attest: scene.attest, attestTimeout: scene.patience, correctClockOf: client });
+    client.middlewareStack.use(plugin);
     return new FaultStage({ scene, plugin, client, belongings: await prepareBelongings(client, scene) });
   }
 
@@ -96,7 +97,9 @@ export class FaultStage {
   /** What happens to connections when they are made needs new ones; what KMS does does not. */
   #clientFor({ faults, attempts = 1, waits }: FaultCase): KMS {
     if (faults.transport === undefined && attempts === 1) return this.#client;
-    return connect(this.#scene, this.#plugin, { attempts, ...(waits && { connectTimeout: this.#scene.deadline }) });
+    const client = connect(this.#scene, { attempts, ...(waits && { connectTimeout: this.#scene.deadline }) });
+    client.middlewareStack.use(this.#plugin);
+    return client;
   }
 
   async #suffer(client: KMS, operation: Operation, faultCase: FaultCase): Promise<void> {
@@ -150,13 +153,9 @@ async function eachOf(
 }
 
 function connect(
-  scene: FaultScene,
-  plugin: ReturnType<typeof recipient>,
-  { attempts = 1, connectTimeout = scene.patience }: { attempts?: number; connectTimeout?: number } = {},
+  { transport, ca, region, credentials, patience }: FaultScene,
+  { attempts = 1, connectTimeout = patience }: { attempts?: number; connectTimeout?: number } = {},
 ): KMS {
-  const { transport, ca, region, credentials, patience } = scene;
   const requestHandler = kmsRequestHandler({ transport, ca, connectTimeout, requestTimeout: patience });
-  const client = new KMS({ region, credentials, maxAttempts: attempts, requestHandler });
-  client.middlewareStack.use(plugin);
-  return client;
+  return new KMS({ region, credentials, maxAttempts: attempts, requestHandler });
 }
