@@ -24,6 +24,8 @@ export interface FaultCase {
   readonly outcome: Outcome;
   /** Operations, by their names, of which something else comes. */
   readonly except?: Readonly<Record<string, Outcome>>;
+  /** Whose credentials requests are signed with. Default: ones at hand. */
+  readonly credentialsOf?: 'parent';
   /** Whether nothing but the deadline ends the call. */
   readonly waits?: true;
   /** Calls on one connection by which it has happened. Default 1. */

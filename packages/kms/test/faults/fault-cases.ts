@@ -1,4 +1,5 @@
 import type { KmsFault, TransportFault } from '@nitro-enclaves/emulator';
+import { CREDENTIALS_PORT } from '../../src/index.ts';
 import type { FaultCase, Outcome, Refusal } from './fault-case.ts';
 
 /** Bytes into the handshake, whatever groups and certificates the two sides agree on. */
@@ -53,6 +54,10 @@ const onTheWayCases: readonly FaultCase[] = [
   onTheWay('replays the first bytes', { kind: 'replay', bytes: IN_HANDSHAKE }, NOT_TLS),
 ];
 
+const EXPIRED: Refusal = {
+  name: 'ExpiredTokenException',
+  says: /the credentials have expired: check that the parent refreshes them/,
+};
 const UNAVAILABLE: Refusal = { name: 'DependencyTimeoutException', says: /timed out while trying to fulfill/ };
 
 const inKmsCases: readonly FaultCase[] = [
@@ -78,11 +83,7 @@ const inKmsCases: readonly FaultCase[] = [
     { waits: true },
   ),
   inKms('cuts the connection in the middle of its answer', { kind: 'drop' }, CLOSED),
-  inKms(
-    'finds the credentials expired',
-    { kind: 'expired-credentials' },
-    { name: 'ExpiredTokenException', says: /the credentials have expired: check that the parent refreshes them/ },
-  ),
+  inKms('finds the credentials expired', { kind: 'expired-credentials' }, EXPIRED),
   inKms(
     'answers without sealing',
     { kind: 'no-ciphertext-for-recipient' },
@@ -101,5 +102,36 @@ const inKmsCases: readonly FaultCase[] = [
   inKms('lies about the time', { kind: 'wrong-date', offsetMs: 3_600_000 }, 'genuine', { within: 2 }),
 ];
 
+const NO_CREDENTIALS: Refusal = {
+  name: 'KmsTransportError',
+  code: 'CREDENTIALS_UNAVAILABLE',
+  says: /expected credentials from the parent, found .*: is the credential server running there/,
+};
+
+/** With credentials of the parent's own server; in the others they come from elsewhere. */
+const inCredentialsCases: readonly FaultCase[] = [
+  { name: 'the parent has no credentials', faults: { parent: [{ kind: 'no-credentials' }] }, outcome: NO_CREDENTIALS },
+  {
+    name: 'the parent gives expired credentials',
+    faults: { parent: [{ kind: 'expired-credentials' }] },
+    outcome: EXPIRED,
+  },
+  {
+    name: 'the parent goes silent in its credentials',
+    faults: { transport: [{ kind: 'stall', bytes: IN_HANDSHAKE, port: CREDENTIALS_PORT }] },
+    outcome: NO_CREDENTIALS,
+    waits: true,
+  },
+  {
+    name: 'the parent says that credentials have ended',
+    faults: { parentClockOffsetMs: -86_400_000 },
+    outcome: 'genuine',
+  },
+];
+
 /** Every fault of the emulator's parent and KMS. */
-export const FAULT_CASES: readonly FaultCase[] = [...onTheWayCases, ...inKmsCases];
+export const FAULT_CASES: readonly FaultCase[] = [
+  ...onTheWayCases,
+  ...inKmsCases,
+  ...inCredentialsCases.map((one) => ({ ...one, credentialsOf: 'parent' as const })),
+];

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
-import { KMS } from '@aws-sdk/client-kms';
+import { KMS, type KMSClientConfig } from '@aws-sdk/client-kms';
 import type { Faults } from '@nitro-enclaves/emulator';
 import type { Attest, ConnectingTransport } from '../../src/index.ts';
-import { kmsRequestHandler, recipient } from '../../src/index.ts';
+import { kmsRequestHandler, parentCredentials, recipient } from '../../src/index.ts';
 import type { FaultCase, Outcome } from './fault-case.ts';
 import type { Belongings, Operation } from './operations.ts';
 import { OPERATIONS, prepareBelongings } from './operations.ts';
@@ -95,9 +95,12 @@ export class FaultStage {
   }
 
   /** What happens to connections when they are made needs new ones; what KMS does does not. */
-  #clientFor({ faults, attempts = 1, waits }: FaultCase): KMS {
-    if (faults.transport === undefined && attempts === 1) return this.#client;
-    const client = connect(this.#scene, { attempts, ...(waits && { connectTimeout: this.#scene.deadline }) });
+  #clientFor({ faults, attempts = 1, credentialsOf, waits }: FaultCase): KMS {
+    if (faults.transport === undefined && credentialsOf === undefined && attempts === 1) return this.#client;
+    const timeout = waits ? this.#scene.deadline : this.#scene.patience;
+    const { transport } = this.#scene;
+    const credentials = credentialsOf === 'parent' ? parentCredentials({ transport, timeout }) : undefined;
+    const client = connect(this.#scene, { attempts, connectTimeout: timeout, credentials });
     client.middlewareStack.use(this.#plugin);
     return client;
   }
@@ -152,9 +155,15 @@ async function eachOf(
   await Promise.all(operations.map((operation, index) => body(operation, index).catch(failed(operation))));
 }
 
+interface ConnectionOptions {
+  readonly attempts?: number;
+  readonly connectTimeout?: number;
+  readonly credentials?: KMSClientConfig['credentials'] | undefined;
+}
+
 function connect(
-  { transport, ca, region, credentials, patience }: FaultScene,
-  { attempts = 1, connectTimeout = patience }: { attempts?: number; connectTimeout?: number } = {},
+  { transport, ca, region, credentials: own, patience }: FaultScene,
+  { attempts = 1, connectTimeout = patience, credentials = own }: ConnectionOptions = {},
 ): KMS {
   const requestHandler = kmsRequestHandler({ transport, ca, connectTimeout, requestTimeout: patience });
   return new KMS({ region, credentials, maxAttempts: attempts, requestHandler });

@@ -16,6 +16,9 @@ import {
 import { Nsm } from '@nitro-enclaves/nsm';
 import type { Transport, VsockServer } from '@nitro-enclaves/vsock';
 import { unixTransport } from '@nitro-enclaves/vsock';
+import type { CredentialService } from '../../../emulator/src/parent/credential-service.ts';
+import { startCredentialService } from '../../../emulator/src/parent/credential-service.ts';
+import { SessionIssuer } from '../../../emulator/src/parent/session-credentials.ts';
 import type { Attest, RecipientOptions } from '../../src/index.ts';
 import { KMS_PROXY_PORT, kmsRequestHandler, recipient } from '../../src/index.ts';
 
@@ -29,6 +32,7 @@ export const AGREEMENT_KEY_ARN = `arn:aws:kms:${REGION}:111122223333:key/${AGREE
 export const ALIAS = 'alias/payments';
 
 export const IMAGE = { PCR0: 'a0'.repeat(48), PCR1: 'a1'.repeat(48), PCR2: 'a2'.repeat(48) } as const;
+const INSTANCE = { instanceId: 'i-0123456789abcdef0', roleArn: 'arn:aws:iam::111122223333:role/parent' } as const;
 const OTHER_IMAGE = { ...IMAGE, PCR0: 'b0'.repeat(48) } as const;
 
 /** What production key policies say: cryptography for one image only, administration for the account. */
@@ -61,6 +65,7 @@ export class Emulation {
   readonly faults: FaultController;
   readonly #pki: Awaited<ReturnType<typeof createNitroPki>>;
   readonly #proxy: VsockServer;
+  readonly #credentials: CredentialService;
 
   private constructor(parts: {
     folder: string;
@@ -69,6 +74,7 @@ export class Emulation {
     faults: FaultController;
     pki: Awaited<ReturnType<typeof createNitroPki>>;
     proxy: VsockServer;
+    credentials: CredentialService;
   }) {
     this.folder = parts.folder;
     this.kms = parts.kms;
@@ -76,6 +82,7 @@ export class Emulation {
     this.faults = parts.faults;
     this.#pki = parts.pki;
     this.#proxy = parts.proxy;
+    this.#credentials = parts.credentials;
   }
 
   static async start({ faults = {} }: { faults?: Faults } = {}): Promise<Emulation> {
@@ -108,7 +115,14 @@ export class Emulation {
       socket.pipe(upstream).pipe(socket);
     });
     await proxy.listen({ port: KMS_PROXY_PORT });
-    return new Emulation({ folder, kms, audit, faults: controller, pki, proxy });
+    const issuer = new SessionIssuer({ kms, seed: Seed.from('sessions'), ...INSTANCE, clock: Date.now });
+    const credentials = await startCredentialService({
+      transport: parent,
+      issuer,
+      faults: controller,
+      clock: Date.now,
+    });
+    return new Emulation({ folder, kms, audit, faults: controller, pki, proxy, credentials });
   }
 
   enclaveTransport(cid = 16): Transport {
@@ -117,7 +131,7 @@ export class Emulation {
 
   /** The NSM of an enclave. */
   nsm({ debugMode = false, isOtherImage = false, nsm = {} }: EnclaveOptions = {}): Nsm {
-    const instanceId = 'i-0123456789abcdef0';
+    const { instanceId } = INSTANCE;
     const measurements = isOtherImage ? OTHER_IMAGE : IMAGE;
     const identity = { instanceId, moduleId: `${instanceId}-enc0123456789abcdef`, measurements, debugMode };
     return new Nsm(new EmulatedNsm({ pki: this.#pki, identity, faults: this.faults.nsm, ...nsm }));
@@ -173,6 +187,7 @@ export class Emulation {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#proxy.drain({ timeout: 0 });
+    await this.#credentials.close();
     await this.kms.close();
     await rm(this.folder, { recursive: true, force: true });
   }
