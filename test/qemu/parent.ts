@@ -1,6 +1,7 @@
 // The parent's side of the tests: gives the settings, makes visits, collects the report. Over any transport: the rig's
 // folder of sockets, or AF_VSOCK on a real parent instance.
 import { createInterface } from 'node:readline';
+import type { Faults } from '@nitro-enclaves/emulator';
 import type { Transport, VsockServer, VsockSocket } from '@nitro-enclaves/vsock';
 import type { GuestMessage, GuestResult, GuestSettings, ParentMessage } from './guest/guest-test.ts';
 import { REPORT_PORT } from './guest/guest-test.ts';
@@ -57,13 +58,15 @@ export interface ParentOptions {
   settings: GuestSettings;
   /** Whether nobody else answers the enclave's heartbeat. */
   answersHeartbeat: boolean;
+  /** Replaces what goes wrong in the emulated KMS; absent where there is none. */
+  inject?: (faults: Faults) => void;
   /** Called with every line of the report. */
   onResult: (result: GuestResult) => void;
 }
 
-/** Answers one enclave's tests: settings, then visits as they are asked for, while the report comes in. */
+/** Answers one enclave's tests: settings, then visits and faults as they are asked for, while the report comes in. */
 function serveTests(
-  { transport, settings, onResult }: ParentOptions,
+  { transport, settings, inject, onResult }: ParentOptions,
   ended: () => void,
 ): (socket: VsockSocket) => void {
   return (socket) => {
@@ -74,8 +77,12 @@ function serveTests(
     createInterface({ input: socket })
       .on('line', (line) => {
         const message: GuestMessage = JSON.parse(line);
-        if ('result' in message) onResult(message.result);
-        else visit(transport, socket.remoteCid, message.visit, settings).then(send);
+        if ('result' in message) {
+          onResult(message.result);
+        } else if ('inject' in message) {
+          inject?.(message.inject);
+          send({ injected: true });
+        } else visit(transport, socket.remoteCid, message.visit, settings).then(send);
       })
       .once('close', ended);
     send({ settings });

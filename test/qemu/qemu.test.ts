@@ -73,7 +73,7 @@ describe.skipIf(impossible !== undefined)(
       folder = await mkdtemp(join(tmpdir(), 'nitro-'));
       const { image, pcrs } = await buildSignedImage(rig);
       const transport = unixTransport({ folder, cid: VMADDR_CID_PARENT });
-      await using kms = await startKmsForEnclave(transport, pcrs.PCR0);
+      await using kms = await startKmsForEnclave({ transport, scratch: folder }, pcrs.PCR0);
       const settings = {
         predictedPcrs: {
           ...{ 0: pcrs.PCR0, 1: pcrs.PCR1, 2: pcrs.PCR2, 8: expectPcr(pcrs.PCR8) },
@@ -88,6 +88,7 @@ describe.skipIf(impossible !== undefined)(
         transport,
         settings,
         answersHeartbeat: true,
+        inject: (faults) => kms.inject(faults),
         onResult: (result) => results.set(result.name, result),
       });
       parent.booted.then(() => {

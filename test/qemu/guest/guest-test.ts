@@ -1,3 +1,4 @@
+import type { Faults } from '@nitro-enclaves/emulator';
 import type { Transport } from '@nitro-enclaves/vsock';
 import type { Load } from '../traffic/scenarios.ts';
 import type { TlsIdentity } from '../traffic/services.ts';
@@ -5,12 +6,15 @@ import type { TlsIdentity } from '../traffic/services.ts';
 /** Port of the parent on which the tests get their settings, and give their report. */
 export const REPORT_PORT = 5000;
 
-/** How to reach the emulated KMS, by the relay on the parent's port 8000. */
+/** How to reach the emulated KMS, by the relay on the parent's port 8000; credentials are on port 8001, too. */
 export interface KmsSettings {
   /** Certificate of its authority, PEM. */
   ca: string;
   region: string;
   credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
+  /** ARN of a symmetric key, and of a P-256 key for key agreement, that this image may use. */
+  keyArn: string;
+  agreementKeyArn: string;
 }
 
 /** What the parent tells the tests before they begin. */
@@ -26,20 +30,23 @@ export interface GuestSettings {
   kms?: KmsSettings;
 }
 
-/** What goes from the parent to the enclave, a line of JSON each: first the settings, then what came of visits. */
+/** What goes from the parent to the enclave, a line of JSON each: first the settings, then what came of visits and faults. */
 export type ParentMessage =
   | { settings: GuestSettings }
   | { visited: string; figures: string }
-  | { visited: string; error: string };
+  | { visited: string; error: string }
+  | { injected: true };
 
 /** What goes from the enclave to the parent, a line of JSON each. */
-export type GuestMessage = { result: GuestResult } | { visit: string };
+export type GuestMessage = { result: GuestResult } | { visit: string } | { inject: Faults };
 
 /** The parent program, as the tests see it. */
 export interface Parent {
   readonly settings: GuestSettings;
   /** Has the parent run a traffic scenario against the enclave. */
   visit(scenario: string): Promise<string>;
+  /** Replaces what goes wrong in the emulated KMS and on the way there, one call after the other. */
+  inject(faults: Faults): Promise<void>;
 }
 
 /** What not every enclave has: the parent program, a kernel whose vsock reaches itself, the KMS of the emulator. */

@@ -1,5 +1,6 @@
 import { doctorTests } from './doctor-tests.ts';
 import type { GuestTest } from './guest-test.ts';
+import { kmsFaultTests } from './kms-fault-tests.ts';
 import { kmsTests } from './kms-tests.ts';
 import { nsmTests } from './nsm-tests.ts';
 import { relayTests } from './relay-tests.ts';
@@ -14,4 +15,5 @@ export const GUEST_TESTS: readonly GuestTest[] = [
   ...relayTests,
   ...trafficTests,
   ...kmsTests,
+  ...kmsFaultTests,
 ];

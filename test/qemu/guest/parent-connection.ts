@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import type { Faults } from '@nitro-enclaves/emulator';
 import type { Transport, VsockSocket } from '@nitro-enclaves/vsock';
 import { VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
 import type { GuestMessage, GuestResult, GuestSettings, Parent, ParentMessage } from './guest-test.ts';
@@ -9,11 +10,12 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** The connection to the parent program: settings in, report out, visits asked for and answered. */
+/** The connection to the parent program: settings in, report out, visits and faults asked for and answered. */
 export class ParentConnection implements Parent {
   readonly settings: GuestSettings;
   readonly #socket: VsockSocket;
   readonly #visits = new Map<string, Waiting>();
+  readonly #injected: (() => void)[] = [];
 
   private constructor(socket: VsockSocket, settings: GuestSettings) {
     this.#socket = socket;
@@ -35,7 +37,7 @@ export class ParentConnection implements Parent {
           connection = new ParentConnection(socket, message.settings);
           resolve(connection);
         } else if (connection !== undefined) {
-          connection.#visited(message);
+          connection.#answered(message);
         }
       });
       socket.once('close', () => reject(new Error('expected settings of the parent, found the end of the connection')));
@@ -46,6 +48,12 @@ export class ParentConnection implements Parent {
     const visited = new Promise<string>((resolve, reject) => this.#visits.set(scenario, { resolve, reject }));
     this.#send({ visit: scenario });
     return visited;
+  }
+
+  inject(faults: Faults): Promise<void> {
+    const injected = new Promise<void>((resolve) => this.#injected.push(resolve));
+    this.#send({ inject: faults });
+    return injected;
   }
 
   report(result: GuestResult): void {
@@ -63,7 +71,11 @@ export class ParentConnection implements Parent {
     this.#socket.write(`${JSON.stringify(message)}\n`);
   }
 
-  #visited(message: Exclude<ParentMessage, { settings: GuestSettings }>): void {
+  #answered(message: Exclude<ParentMessage, { settings: GuestSettings }>): void {
+    if ('injected' in message) {
+      this.#injected.shift()?.();
+      return;
+    }
     const waiting = this.#visits.get(message.visited);
     this.#visits.delete(message.visited);
     if ('error' in message) waiting?.reject(new Error(`on the parent's side: ${message.error}`));
