@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { ControlServer, Emulator } from '@nitro-enclaves/emulator';
 import { startControlServer, startEmulator } from '@nitro-enclaves/emulator';
 import type { EmulatorClient } from '@nitro-enclaves/emulator/control';
@@ -109,6 +109,52 @@ describe('the folder of an emulator', () => {
     const long = join(parent, 'a'.repeat(90));
     await expect(startEmulator({ kms: false, folder: long })).rejects.toMatchObject({ code: 'ENAMETOOLONG' });
     expect(existsSync(long)).toBe(false);
+  });
+
+  it('leaves a folder alone whose emulator.json is of something else, whatever is in it', async () => {
+    await mkdir(folder);
+    await writeFile(join(folder, 'thesis.txt'), 'do not delete');
+    for (const marker of ['{ "pid": 1073741824 }', '{ "device": "phone" }', 'no JSON', '[]', '']) {
+      await writeFile(join(folder, 'emulator.json'), marker);
+      await expect(startEmulator({ kms: false, folder })).rejects.toMatchObject({ code: 'EMULATOR_FOLDER' });
+    }
+    await rm(join(folder, 'thesis.txt'));
+    for (const marker of ['{ "device": "phone" }', 'no JSON', '[]', '{ "pid": "1" }']) {
+      await writeFile(join(folder, 'emulator.json'), marker);
+      await expect(startEmulator({ kms: false, folder })).rejects.toMatchObject({ code: 'EMULATOR_FOLDER' });
+    }
+    expect(existsSync(join(folder, 'emulator.json'))).toBe(true);
+  });
+
+  it('takes over what an emulator left that was killed before the folder was its own', async () => {
+    await mkdir(folder);
+    await writeFile(join(folder, `emulator.json.${2 ** 30}.0a`), '{');
+    await using emulator = await startEmulator({ kms: false, folder });
+    expect(emulator.describeEnclaves()).toEqual([]);
+  });
+
+  it('is not kept from a folder by a process that has the id of the emulator that was killed', async () => {
+    await mkdir(folder);
+    await writeFile(join(folder, 'emulator.json'), JSON.stringify({ pid: process.pid, started: '1' }));
+    await using emulator = await startEmulator({ kms: false, folder });
+    expect(emulator.describeEnclaves()).toEqual([]);
+  });
+
+  it('belongs to one of two emulators that begin at once', async () => {
+    const begun = await Promise.allSettled([1, 2].map(() => startEmulator({ kms: false, folder })));
+    const failed = begun.filter((one) => one.status === 'rejected');
+    for (const one of begun) if (one.status === 'fulfilled') await one.value.close();
+    expect(failed).toMatchObject([{ reason: { code: 'EMULATOR_FOLDER' } }]);
+  });
+
+  it('refuses a path that is no folder', async () => {
+    await writeFile(folder, '');
+    await expect(startEmulator({ kms: false, folder })).rejects.toMatchObject({ code: 'EMULATOR_FOLDER' });
+  });
+
+  it('is known by its absolute path, which holds for enclaves in every working directory', async () => {
+    await using emulator = await startEmulator({ kms: false, folder: relative(process.cwd(), folder) });
+    expect(emulator.folder).toBe(folder);
   });
 
   it('is taken over from an emulator that was killed', async () => {

@@ -1,44 +1,105 @@
-import { rmSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { readFileSync, rmSync } from 'node:fs';
+import { chmod, link, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { EmulatorError } from '../error.ts';
 import { removeTree } from './enclave-folder.ts';
 
 /** Says that a folder is an emulator's, and which process it belongs to. */
 const MARKER = 'emulator.json';
 
-function isAlive(pid: unknown): boolean {
-  if (typeof pid !== 'number') return false;
+/** Everything that an emulator, or the command line around it, puts into its folder. What else is there is somebody's. */
+const OWN_NAME = /^(?:emulator\.json|vsock|control\.sock|root\.pem|kms-ca\.pem|e\d+|image-\d+|pair-[0-9a-f]+)$/;
+const DRAFT = /^emulator\.json\.(\d+)\.[0-9a-f-]+$/;
+
+/** Field 22 of /proc/PID/stat, clock ticks since boot: process ids are used again. Elsewhere than on Linux unknown. */
+function startOf(pid: number): string | undefined {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: there is one, of somebody else.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
   }
 }
 
-async function readOwner(folder: string): Promise<unknown> {
-  const { pid } = JSON.parse(await readFile(join(folder, MARKER), 'utf8'));
-  return pid;
+/** The process that a folder belongs to. */
+interface Owner {
+  readonly pid: number;
+  /** When it started; absent where the system does not say. */
+  readonly started?: string | undefined;
+}
+
+function isAlive({ pid, started }: Owner): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: there is one, of somebody else.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false;
+  }
+  return started === undefined || startOf(pid) === started;
+}
+
+function isOwner(value: unknown): value is Owner {
+  return typeof value === 'object' && value !== null && 'pid' in value && Number.isSafeInteger(value.pid);
+}
+
+/** `undefined` when the file is not what an emulator writes. */
+async function readOwner(folder: string): Promise<Owner | undefined> {
+  const text = await readFile(join(folder, MARKER), 'utf8');
+  try {
+    const owner: unknown = JSON.parse(text);
+    return isOwner(owner) ? owner : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Left by an emulator that was killed before the folder was its own. */
+function isDeadDraft(name: string): boolean {
+  const [, pid] = name.match(DRAFT) ?? [];
+  return pid !== undefined && !isAlive({ pid: Number(pid) });
+}
+
+function inUse(folder: string, owner: string): EmulatorError {
+  return new EmulatorError('EMULATOR_FOLDER', `expected a folder of its own, found ${owner} in ${folder}`);
 }
 
 /** Empties a folder that an emulator left behind when it was killed. Never anybody else's. */
 async function expectFree(folder: string): Promise<void> {
-  const found = await readdir(folder);
+  const found = (await readdir(folder)).filter((name) => !isDeadDraft(name));
   if (found.length === 0) return;
-  if (!found.includes(MARKER)) {
+  const owner = found.includes(MARKER) ? await readOwner(folder) : undefined;
+  if (owner === undefined || !found.every((name) => OWN_NAME.test(name))) {
     throw new EmulatorError('EMULATOR_FOLDER', `expected an empty folder at ${folder}, found ${found.length} entries`);
   }
-  const owner = await readOwner(folder);
-  if (isAlive(owner)) {
-    throw new EmulatorError(
-      'EMULATOR_FOLDER',
-      `expected a folder of its own, found the emulator of process ${owner} in ${folder}`,
-    );
-  }
+  if (isAlive(owner)) throw inUse(folder, `the emulator of process ${owner.pid}`);
   for (const name of found) await removeTree(join(folder, name));
+}
+
+/** Of two emulators that begin at once in one folder, one has it. Nobody ever sees a marker that is half written. */
+async function takeFolder(folder: string): Promise<void> {
+  const owner: Owner = { pid: process.pid, started: startOf(process.pid) };
+  const draft = join(folder, `${MARKER}.${process.pid}.${randomUUID()}`);
+  try {
+    await writeFile(draft, JSON.stringify(owner));
+    await link(draft, join(folder, MARKER));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw inUse(folder, 'another emulator');
+    throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && (cause.code === 'EEXIST' || cause.code === 'ENOTDIR')))
+      throw cause;
+    throw new EmulatorError('EMULATOR_FOLDER', `expected a folder at ${path}, found something else`, { cause });
+  }
 }
 
 /** The folder of everything that one emulator has on disk. */
@@ -57,22 +118,27 @@ export class EmulatorFolder {
    * @throws {EmulatorError} `EMULATOR_FOLDER` when it is not empty, and not what a killed emulator left.
    */
   static async create(wanted: string | undefined): Promise<EmulatorFolder> {
-    const folder = new EmulatorFolder(wanted ?? (await mkdtemp(join(tmpdir(), 'nitro-'))));
-    await mkdir(folder.path, { recursive: true, mode: 0o700 });
+    // Absolute: the enclaves, which are told of it, may have another working directory.
+    const folder = new EmulatorFolder(resolve(wanted ?? (await mkdtemp(join(tmpdir(), 'nitro-')))));
+    await makeFolder(folder.path);
     await expectFree(folder.path);
     await chmod(folder.path, 0o700);
-    await writeFile(join(folder.path, MARKER), JSON.stringify({ pid: process.pid }));
+    await takeFolder(folder.path);
     await mkdir(folder.sockets, { mode: 0o700 });
     return folder;
   }
 
   /** Removes the folder with everything in it. */
   async close(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true });
+    await removeTree(this.path);
   }
 
   /** The same for a process that is about to end. */
   closeSync(): void {
-    rmSync(this.path, { recursive: true, force: true });
+    try {
+      rmSync(this.path, { recursive: true, force: true });
+    } catch {
+      // A folder of an image that may not be written to. The next emulator takes it over; the exit code stays what it is.
+    }
   }
 }
