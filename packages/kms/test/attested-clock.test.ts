@@ -41,6 +41,16 @@ describe("the clock of requests follows the NSM's", () => {
     expect(client.config.systemClockOffset).toBe(0);
   });
 
+  it('is read from every document while the local one strays, and seldom otherwise', () => {
+    const { attested } = clock();
+    const due = [attested.isDue];
+    for (const skew of [600_000, 0]) {
+      attested.observe(Date.now() + skew, Date.now());
+      due.push(attested.isDue);
+    }
+    expect(due).toEqual([true, true, false]);
+  });
+
   it('keeps to it whatever the SDK makes of the dates of answers', () => {
     const { client, attested } = clock();
     attested.hold();

@@ -1,11 +1,10 @@
 import { createServer as createTlsServer } from 'node:tls';
 import { KMS } from '@aws-sdk/client-kms';
-import type { NsmFault } from '@nitro-enclaves/emulator';
 import { createNitroPki, startEmulatedKms } from '@nitro-enclaves/emulator';
 import type { Transport } from '@nitro-enclaves/vsock';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { kmsRequestHandler } from '../src/index.ts';
-import { Emulation, KEY_ARN } from './support/emulation.ts';
+import { Emulation } from './support/emulation.ts';
 
 let emulation: Emulation;
 beforeAll(async () => {
@@ -27,29 +26,6 @@ const failing = async (call: Promise<unknown>): Promise<Error & { code?: string 
     () => expect.fail('expected the call to fail'),
     (reason) => reason,
   );
-
-describe('whatever the NSM does, a call ends with the right error, and the next one works', () => {
-  const faults: [NsmFault, string][] = [
-    [{ kind: 'error', error: 'InternalError' }, 'KmsRecipientError'],
-    [{ kind: 'stale-document', ageMs: 86_400_000 }, 'ValidationException'],
-    [{ kind: 'foreign-document' }, 'AccessDeniedException'],
-    [{ kind: 'foreign-root' }, 'ValidationException'],
-    [{ kind: 'unsigned-document' }, 'ValidationException'],
-  ];
-  it.each(faults)('%j', async (fault, name) => {
-    emulation.faults.set({ nsm: [fault] });
-    const client = emulation.client();
-    const dataKey = () => client.generateDataKey({ KeyId: KEY_ARN, KeySpec: 'AES_256' });
-    expect((await failing(dataKey())).name).toBe(name);
-    emulation.faults.set({});
-    expect((await dataKey()).Plaintext).toHaveLength(32);
-  });
-
-  it('a slow one is waited for', async () => {
-    emulation.faults.set({ nsm: [{ kind: 'slow', ms: 200 }] });
-    expect((await random(emulation.client())).Plaintext).toHaveLength(32);
-  });
-});
 
 describe('the way to KMS', () => {
   const nobody: Transport = {

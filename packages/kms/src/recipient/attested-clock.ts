@@ -28,9 +28,9 @@ export class AttestedClock {
     this.#warn = warn;
   }
 
-  /** Whether the last observation is long ago, or there was none. */
+  /** Whether the last observation is long ago, or told of a clock that strays, or there was none. */
   get isDue(): boolean {
-    return performance.now() - this.#observedAt >= OBSERVATION_INTERVAL_MS;
+    return this.#offset !== 0 || performance.now() - this.#observedAt >= OBSERVATION_INTERVAL_MS;
   }
 
   /** Takes a document's `timestamp`, in ms since the epoch, that was asked for at `askedAt` and came now. */

@@ -1,4 +1,4 @@
-import type { KmsFault, TransportFault } from '@nitro-enclaves/emulator';
+import type { KmsFault, NsmFault, TransportFault } from '@nitro-enclaves/emulator';
 import { CREDENTIALS_PORT } from '../../src/index.ts';
 import type { FaultCase, Outcome, Refusal } from './fault-case.ts';
 
@@ -134,4 +134,36 @@ export const FAULT_CASES: readonly FaultCase[] = [
   ...onTheWayCases,
   ...inKmsCases,
   ...inCredentialsCases.map((one) => ({ ...one, credentialsOf: 'parent' as const })),
+];
+
+function inNsm(name: string, fault: NsmFault, outcome: Outcome, except: FaultCase['except'] = {}): FaultCase {
+  return { name: `the NSM ${name}`, faults: { nsm: [fault] }, outcome, except };
+}
+
+const INVALID_DOCUMENT: Refusal = {
+  name: 'ValidationException',
+  says: /KMS could not read the request: a damaged or unsigned attestation document/,
+};
+
+/** Every fault of the emulated NSM. */
+export const NSM_FAULT_CASES: readonly FaultCase[] = [
+  inNsm('is slow', { kind: 'slow', ms: 200 }, 'genuine'),
+  inNsm(
+    'fails',
+    { kind: 'error', error: 'InternalError' },
+    { code: 'ATTESTATION_FAILED', says: /expected an attestation document.*got none: is the NSM there/ },
+  ),
+  inNsm('gives a document of yesterday', { kind: 'stale-document', ageMs: 86_400_000 }, INVALID_DOCUMENT),
+  inNsm(
+    'gives a document of another enclave',
+    { kind: 'foreign-document' },
+    {
+      name: 'AccessDeniedException',
+      says: /this enclave has PCR0=[0-9a-f]{96}.*compare with kms:RecipientAttestation/,
+    },
+    // Of no key, so under no key policy.
+    { GenerateRandom: 'genuine' },
+  ),
+  inNsm('gives a document under another root', { kind: 'foreign-root' }, INVALID_DOCUMENT),
+  inNsm('gives an unsigned document', { kind: 'unsigned-document' }, INVALID_DOCUMENT),
 ];

@@ -96,7 +96,7 @@ export class FaultStage {
 
   /** What happens to connections when they are made needs new ones; what KMS does does not. */
   #clientFor({ faults, attempts = 1, credentialsOf, waits }: FaultCase): KMS {
-    if (faults.transport === undefined && credentialsOf === undefined && attempts === 1) return this.#client;
+    if (faults.kms !== undefined && attempts === 1) return this.#client;
     const timeout = waits ? this.#scene.deadline : this.#scene.patience;
     const { transport } = this.#scene;
     const credentials = credentialsOf === 'parent' ? parentCredentials({ transport, timeout }) : undefined;
