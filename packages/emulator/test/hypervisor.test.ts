@@ -370,3 +370,45 @@ describe('the same seed', () => {
     expect(other.instanceId).not.toBe(first.instance);
   });
 });
+
+describe('an enclave that ends', () => {
+  it('keeps its CID until nothing of it is left, and the next one may have it then', async () => {
+    await using emulator = await startEmulator({ kms: false });
+    const options: RunCommandOptions = { command: ['true'], enclaveCid: 50, enclaveName: 'again' };
+    for (let round = 0; round < 5; round += 1) {
+      const enclave = await emulator.runEnclave(options);
+      await expect(emulator.runEnclave(options)).rejects.toMatchObject({ code: 'EMULATOR_ARGUMENT' });
+      await enclave.exited;
+      expect(emulator.describeEnclaves()).toEqual([]);
+    }
+  });
+
+  it('is not started any more by an emulator that is being closed, which waits for it', async () => {
+    const emulator = await startEmulator({ kms: false });
+    const late = emulator.runEnclave({ command: ['sleep', '60'] });
+    const refused = expect(late).rejects.toMatchObject({ code: 'EMULATOR_CLOSED' });
+    await Promise.all([emulator.close(), emulator.close()]);
+    await refused;
+    expect(existsSync(emulator.folder)).toBe(false);
+  });
+});
+
+describe('the instance of an emulator', () => {
+  it.each([
+    ['no ARN', { roleArn: 'x' }],
+    ['the ARN of a user', { roleArn: 'arn:aws:iam::123456789012:user/me' }],
+    ['an instance id that is none', { instanceId: 'i-XYZ' }],
+    ['an instance id of another length', { instanceId: 'i-123456789' }],
+    ['a region that is none', { region: 'Ireland' }],
+  ])('is refused with %s', async (_, options) => {
+    await expect(startEmulator({ kms: false, ...options })).rejects.toMatchObject({ code: 'EMULATOR_ARGUMENT' });
+  });
+
+  it('has its keys in the account of its role', async () => {
+    const roleArn = 'arn:aws:iam::123456789012:role/service/Webserver';
+    await using emulator = await startEmulator({ roleArn });
+    expect(emulator.kms?.accountId).toBe('123456789012');
+    await using other = await startEmulator({ roleArn, kms: { accountId: '999988887777' } });
+    expect(other.kms?.accountId).toBe('999988887777');
+  });
+});

@@ -49,6 +49,8 @@ export class EmulatedEnclave {
   readonly #process: ChildProcess;
   readonly #console: ConsoleLog = new ConsoleLog();
   #terminated = false;
+  /** The program has ended, and what it leaves is being taken away. */
+  #isEnding = false;
 
   private constructor(parts: EnclaveParts, process: ChildProcess, processId: number) {
     this.#parts = parts;
@@ -60,6 +62,8 @@ export class EmulatedEnclave {
     process.stdout?.on('data', (bytes: Uint8Array) => this.#console.write(bytes));
     process.stderr?.on('data', (bytes: Uint8Array) => this.#console.write(bytes));
     this.exited = this.#end();
+    // Told to whoever waits for it; nobody has to.
+    this.exited.catch(() => undefined);
   }
 
   /** @throws {EmulatorError} `EMULATOR_COMMAND` when no process can be started. */
@@ -101,7 +105,7 @@ export class EmulatedEnclave {
     const { PCR0, PCR1, PCR2, PCR8 } = measurements;
     return {
       ...this.toJSON(),
-      State: this.#terminated ? 'TERMINATING' : 'RUNNING',
+      State: this.#terminated || this.#isEnding ? 'TERMINATING' : 'RUNNING',
       Flags: settings.debugMode ? 'DEBUG_MODE' : 'NONE',
       Measurements: {
         HashAlgorithm: HASH_ALGORITHM,
@@ -145,9 +149,13 @@ export class EmulatedEnclave {
     const [exitCode, signal] = await once(this.#process, 'exit');
     const exit = describeExit({ exitCode, signal, terminated: this.#terminated });
     this.#killGroup();
-    await closed;
-    await this.#parts.cleanUp(exit);
-    this.#console.end();
+    this.#isEnding = true;
+    try {
+      await closed;
+      await this.#parts.cleanUp(exit);
+    } finally {
+      this.#console.end();
+    }
     return exit;
   }
 

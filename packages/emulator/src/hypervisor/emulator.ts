@@ -28,6 +28,7 @@ import type { Isolation } from './isolation.ts';
 import { placeSeenFrom, planSpawn, probeIsolation } from './isolation.ts';
 import { prepareProgram, withPlace } from './launch.ts';
 import type { DescribeEnclaveOutput, TerminateEnclaveOutput } from './nitro-cli-output.ts';
+import { expectParentIdentity } from './parent-identity.ts';
 import type { EnclaveExit, Program } from './program.ts';
 import type { EnclaveSettings, RunEnclaveOptions } from './run-options.ts';
 import { chooseSettings } from './run-options.ts';
@@ -40,7 +41,7 @@ export interface EmulatorOptions {
   readonly region?: string | undefined;
   /** Id of the emulated parent instance. Default: the seed's. */
   readonly instanceId?: string | undefined;
-  /** ARN of the parent's IAM role, measured into PCR3. Default: none. */
+  /** ARN of the parent's IAM role, measured into PCR3; the KMS is in its account. Default: none. */
   readonly roleArn?: string | undefined;
   /** Folder for sockets and images, removed at the end: not there, empty, or left by an emulator that was killed. Default: a temporary one. */
   readonly folder?: string | undefined;
@@ -74,6 +75,10 @@ interface Slot {
   enclave: EmulatedEnclave | undefined;
 }
 
+function closed(): EmulatorError {
+  return new EmulatorError('EMULATOR_CLOSED', 'expected an emulator that runs, found one that was closed');
+}
+
 /** What an {@link Emulator} is made of. */
 interface EmulatorParts {
   readonly options: EmulatorOptions;
@@ -102,9 +107,10 @@ export class Emulator implements AsyncDisposable {
   readonly #seed: Seed;
   readonly #folder: EmulatorFolder;
   readonly #slots = new Set<Slot>();
+  readonly #launches = new Set<Promise<EmulatedEnclave>>();
   readonly #onExit: () => void;
   #started = 0;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   private constructor({ options, folder, pki, seed, isolation }: EmulatorParts) {
     this.#options = options;
@@ -126,6 +132,7 @@ export class Emulator implements AsyncDisposable {
   }
 
   static async start(options: EmulatorOptions): Promise<Emulator> {
+    expectParentIdentity(options);
     const seed = Seed.from(options.seed);
     const { region, clock } = options;
     // A seed that nobody chose makes no seed of the PKI either: its signatures need not come out the same again.
@@ -175,14 +182,19 @@ export class Emulator implements AsyncDisposable {
     this.#expectOpen();
     options.signal?.throwIfAborted();
     const slot = this.#takeSlot(options);
+    const launch = this.#launch(slot, options);
+    this.#launches.add(launch);
     try {
-      slot.enclave = await this.#launch(slot, options);
+      slot.enclave = await launch;
     } catch (error) {
       this.#slots.delete(slot);
       throw error;
+    } finally {
+      this.#launches.delete(launch);
     }
-    if (this.#closed) await slot.enclave.terminate();
-    return slot.enclave;
+    if (this.#closing === undefined) return slot.enclave;
+    await slot.enclave.terminate();
+    throw closed();
   }
 
   /** What `nitro-cli describe-enclaves` prints. */
@@ -220,13 +232,21 @@ export class Emulator implements AsyncDisposable {
   }
 
   /** Ends all enclaves and leaves nothing behind: no process, no socket, no file. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    process.off('exit', this.#onExit);
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     // Whatever fails, the rest is closed too: a server left open would keep the process alive.
     try {
-      await Promise.all(this.enclaves.map((enclave) => enclave.terminate()));
+      // What is being started would make its files again after they were removed.
+      const started = await Promise.allSettled(this.#launches);
+      const late = started.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+      const enclaves = new Set([...this.enclaves, ...late]);
+      await Promise.all([...enclaves].map((enclave) => enclave.terminate()));
     } finally {
+      process.off('exit', this.#onExit);
       await this.#closeParent();
     }
   }
@@ -244,8 +264,7 @@ export class Emulator implements AsyncDisposable {
   }
 
   #expectOpen(): void {
-    if (this.#closed)
-      throw new EmulatorError('EMULATOR_CLOSED', 'expected an emulator that runs, found one that was closed');
+    if (this.#closing !== undefined) throw closed();
   }
 
   #takeSlot(options: RunEnclaveOptions): Slot {
@@ -266,7 +285,9 @@ export class Emulator implements AsyncDisposable {
     const folder = await createEnclaveFolder(this.folder, identity);
     const cleanUps: (() => Promise<void>)[] = [() => removeEnclaveFolder(this.folder, settings.cid, folder)];
     const cleanUp = async () => {
-      for (const each of cleanUps.reverse()) await each();
+      const left = await Promise.allSettled(cleanUps.map((each) => each()));
+      const failed = left.find((one) => one.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
     };
     try {
       const { program, measurements, metadata } = await prepareProgram(options, settings, folder.image);
@@ -285,9 +306,12 @@ export class Emulator implements AsyncDisposable {
         plan: this.#plan(program, folder),
         workingDirectory: program.root ?? program.workingDirectory,
         cleanUp: async (exit) => {
-          this.#slots.delete(slot);
-          await this.#report(exit, settings.cid, program);
-          await cleanUp();
+          try {
+            await this.#report(exit, settings.cid, program);
+          } finally {
+            // Only then: the next enclave of this CID has the same folder and sockets.
+            await cleanUp().finally(() => this.#slots.delete(slot));
+          }
         },
       });
     } catch (error) {

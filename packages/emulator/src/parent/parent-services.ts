@@ -31,11 +31,18 @@ export interface ParentServices {
   close(): Promise<void>;
 }
 
+/** Where the KMS keeps its keys unless that is said: in the account of the parent's role, as most people's are. */
+function accountOf(roleArn: string | undefined): { accountId?: string } {
+  const accountId = roleArn?.split(':')[4];
+  return accountId === undefined ? {} : { accountId };
+}
+
 /** Starts KMS and the parent's services. */
 export async function startParentServices(options: ParentServicesOptions): Promise<ParentServices> {
-  const { pki, transport, faults, seed, instanceId, roleArn } = options;
+  const { pki, faults, seed, roleArn } = options;
   const { clock, region } = pki;
   const kms = await startEmulatedKms({
+    ...accountOf(roleArn),
     ...options.kms,
     attestation: { roots: [pki.rootCertificate] },
     region,
@@ -43,6 +50,18 @@ export async function startParentServices(options: ParentServicesOptions): Promi
     faults: faults.kms,
     seed: seed.bytes,
   });
+  try {
+    return await startBeside(kms, options);
+  } catch (error) {
+    // A server left open would keep the process alive.
+    await kms.close();
+    throw error;
+  }
+}
+
+async function startBeside(kms: EmulatedKms, options: ParentServicesOptions): Promise<ParentServices> {
+  const { pki, transport, faults, seed, instanceId, roleArn } = options;
+  const { clock } = pki;
   const relay = await startKmsRelay(transport, kms);
   const issuer = new SessionIssuer({ kms, seed: seed.child('sessions'), instanceId, roleArn, clock });
   const credentials = await startCredentialService({ transport, issuer, faults, clock });
