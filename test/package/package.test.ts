@@ -1,8 +1,8 @@
 // What a user gets: the packed tarballs, installed by npm in a folder that knows nothing of this workspace.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { manifestOf, packAll, packageFolders } from '../../tools/workspace.mjs';
 
@@ -21,6 +21,12 @@ function runThere(command: string, ...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(command, args, { cwd: project, encoding: 'utf8' });
   expect(status, stdout + stderr).toBe(0);
   return stdout;
+}
+
+/** The sources that a map holds; null for each that it only names. */
+function sourcesIn(map: string): unknown[] {
+  const { sources, sourcesContent = [] } = JSON.parse(readFileSync(map, 'utf8'));
+  return sources.map((_: string, index: number) => sourcesContent[index] ?? null);
 }
 
 beforeAll(async () => {
@@ -52,6 +58,18 @@ describe('the packed packages, installed elsewhere without running any script', 
       const installed = join(project, 'node_modules', '@nitro-enclaves', folder);
       for (const absent of ['src', 'test', 'tsconfig.json', 'node_modules']) {
         expect(existsSync(join(installed, absent)), `${folder}/${absent}`).toBe(false);
+      }
+    }
+  });
+
+  it('bring the sources that a debugger shows inside of maps, and name no other map', () => {
+    for (const folder of packageFolders()) {
+      const installed = join(project, 'node_modules', '@nitro-enclaves', folder, 'dist');
+      for (const file of readdirSync(installed, { recursive: true, encoding: 'utf8' })) {
+        if (!/\.(js|d\.ts)$/.test(file)) continue;
+        const [, map] = /^\/\/# sourceMappingURL=(.*)$/m.exec(readFileSync(join(installed, file), 'utf8')) ?? [];
+        if (file.endsWith('.d.ts')) expect(map, `${folder}/${file}`).toBeUndefined();
+        else expect(sourcesIn(join(installed, dirname(file), String(map))), `${folder}/${file}`).not.toContain(null);
       }
     }
   });
