@@ -170,6 +170,10 @@ describe('the launch walk-through', () => {
     ['a reserved CID', ['run-enclave', '--enclave-cid', '3', '--', 'sh']],
     ['no enclave', ['console']],
     ['an enclave twice', ['terminate-enclave', '--enclave-id', 'a', '--enclave-name', 'b']],
+    ['an enclave and all of them', ['terminate-enclave', '--all', '--enclave-name', 'b']],
+    ['two images', ['run-enclave', '--eif', 'a.eif', '--eif-path', 'b.eif']],
+    ['an environment for an image', ['run-enclave', '--eif', 'a.eif', '--env', 'A=b']],
+    ['files to measure beside an image', ['run-enclave', '--eif-path', 'a.eif', '--measure', 'app.sh']],
     ['an enclave that does not run', ['terminate-enclave', '--enclave-name', 'nobody']],
   ])('refuses %s as a mistake of usage', async (_, [command = '', ...args]) => {
     expect(await at(command, ...args)).toMatchObject({ code: EXIT_CODE.USAGE, out: '' });
@@ -213,6 +217,28 @@ describe('emulator up', () => {
     const policy = await nitro(['emulator', 'up', '--folder', folder, '--key', 'orders=bad.json']);
     expect(policy.code).not.toBe(EXIT_CODE.OK);
     expect(existsSync(folder)).toBe(false);
+  });
+
+  it.each<[string, string[]]>([
+    ['a role that is no ARN', ['--no-kms', '--role-arn', 'x']],
+    ['keys where there is no KMS', ['--no-kms', '--key', 'orders']],
+    ['a store where there is no KMS', ['--no-kms', '--kms-store', 'keys.sqlite']],
+    ['a store in the folder that it removes', ['--kms-store', 'emulator/keys.sqlite']],
+    ['a key twice', ['--key', 'orders', '--key', 'alias/orders']],
+  ])('refuses %s, and leaves nothing', async (_, args) => {
+    expect(await nitro(['emulator', 'up', '--folder', folder, ...args])).toMatchObject({ code: EXIT_CODE.USAGE });
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it('prints variables that a shell reads whatever the folder is called, and reads policies of any name', async () => {
+    await writeFile(join(cwd, 'a=b.json'), JSON.stringify(KEY_POLICY));
+    const named = folder;
+    folder = join(cwd, "it's here");
+    const emulator = await up('--key', 'orders=a=b.json').finally(() => {
+      folder = named;
+    });
+    expect(emulator.printed).toContain(`AWS_CA_BUNDLE='${cwd}/it'\\''s here/kms-ca.pem'`);
+    await emulator.down();
   });
 
   it('takes faults out of a file, and refuses those that it does not know', async () => {

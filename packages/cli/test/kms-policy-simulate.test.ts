@@ -60,9 +60,11 @@ interface Ended {
   readonly err: string;
 }
 
-async function simulate(...args: readonly string[]): Promise<Ended> {
+const simulate = (...args: readonly string[]) => nitro('kms-policy', 'simulate', ...args);
+
+async function nitro(...args: readonly string[]): Promise<Ended> {
   let [code, out, err]: [ExitCode, string, string] = [EXIT_CODE.OK, '', ''];
-  await run(['kms-policy', 'simulate', ...args], {
+  await run(args, {
     stdin: (async function* () {})(),
     stdout: { write: (text) => (out += text) },
     stderr: { write: (text) => (err += text) },
@@ -77,6 +79,18 @@ async function simulate(...args: readonly string[]): Promise<Ended> {
 }
 
 describe('kms-policy simulate', () => {
+  it('shows no defaults in its help that nobody can give', async () => {
+    for (const area of [
+      ['kms-policy', 'simulate'],
+      ['attestation', 'verify'],
+      ['emulator', 'run-enclave'],
+    ]) {
+      const { out } = await nitro(...area, '--help');
+      expect(out).toContain('Usage:');
+      expect(out).not.toMatch(/default: (?:\[\]|\{\})/);
+    }
+  });
+
   it.each(['document.bin', 'document.txt'])('says yes for the image of the policy: %s', async (document) => {
     const { code, out } = await simulate('policy.json', '--document', document, '--encryption-context', 'tenant=a');
     expect(code).toBe(EXIT_CODE.OK);
@@ -147,6 +161,18 @@ describe('kms-policy simulate', () => {
     ['a principal that is none', ['policy.json', '--principal', 'alice'], EXIT_CODE.USAGE],
     ['a time in words', ['policy.json', '--at', 'yesterday'], EXIT_CODE.USAGE],
     ['no policy', [], EXIT_CODE.USAGE],
+    ['a PCR twice', ['policy.json', '--pcr', `0=${IMAGE}`, '--pcr', `0=${OTHER}`], EXIT_CODE.USAGE],
+    ['a PCR by another spelling', ['policy.json', '--pcr', `00=${IMAGE}`], EXIT_CODE.USAGE],
+    ['a PCR by an exponent', ['policy.json', '--pcr', `1e0=${IMAGE}`], EXIT_CODE.USAGE],
+    [
+      'a pair twice',
+      ['policy.json', ...['a', 'b'].flatMap((v) => ['--encryption-context', `t=${v}`])],
+      EXIT_CODE.USAGE,
+    ],
+    ['a NitroTPM without measurements', ['policy.json', '--nitro-tpm'], EXIT_CODE.USAGE],
+    ['a NitroTPM of a document', ['policy.json', '--nitro-tpm', '--document', 'document.bin'], EXIT_CODE.USAGE],
+    ['a key that is no ARN', ['policy.json', '--resource', 'alias/orders'], EXIT_CODE.USAGE],
+    ['the ARN of something else', ['policy.json', '--resource', 'arn:aws:s3:::bucket'], EXIT_CODE.USAGE],
   ])('refuses %s', async (_, args, code) => {
     const ended = await simulate(...args);
     expect([ended.code, ended.out]).toEqual([code, '']);

@@ -16,15 +16,15 @@ import { readMeasurements, readPolicyFile } from './policy-file.ts';
 /** The policy options of a command line, parsed. */
 export interface PolicyFlags {
   readonly policy?: string;
-  readonly measurements: readonly string[];
-  readonly pcr: Readonly<Record<number, string>>;
+  readonly measurements?: readonly string[];
+  readonly pcr?: Readonly<Record<number, string>>;
   readonly kind?: string;
   readonly nonce?: Uint8Array;
   readonly maxAge?: number;
   readonly clockSkew?: number;
   readonly instanceId?: string;
   readonly roleArn?: string;
-  readonly region: readonly string[];
+  readonly region?: readonly string[];
   readonly allPcrsLocked?: true;
   readonly publicKey?: Uint8Array;
   readonly userData?: Uint8Array;
@@ -47,7 +47,8 @@ const UNITS: ReadonlyMap<string, number> = new Map([
   ['d', 86_400_000],
 ]);
 
-function collect(value: string, previous: readonly string[]): readonly string[] {
+// Options that may be repeated have no default: help would show it as an empty list.
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];
 }
 
@@ -66,7 +67,7 @@ function parseBytesOption(text: string): Uint8Array {
   }
 }
 
-function collectPcr(text: string, previous: Readonly<Record<number, string>>): Record<number, string> {
+function collectPcr(text: string, previous: Readonly<Record<number, string>> = {}): Record<number, string> {
   const [, index, value] = text.match(/^(\d{1,2})=([0-9a-fA-F]{96})$/) ?? [];
   if (index === undefined || value === undefined) {
     throw new InvalidArgumentError('expected <index>=<96 hexadecimal digits>, such as 0=ab12…');
@@ -82,17 +83,11 @@ function collectPcr(text: string, previous: Readonly<Record<number, string>>): R
 export function addPolicyOptions(command: Command): Command {
   return command
     .option('--policy <file>', 'JSON file with the options of a policy; the options below add to it')
-    .option(
-      '--measurements <file>',
-      'JSON output of nitro-cli or eif measure: an allowed image (repeatable)',
-      collect,
-      [],
-    )
+    .option('--measurements <file>', 'JSON output of nitro-cli or eif measure: an allowed image (repeatable)', collect)
     .option(
       '--pcr <index=hex>',
       'PCR0, PCR1 and PCR2 are one allowed image, others must have the value (repeatable)',
       collectPcr,
-      {},
     )
     .addOption(new Option('--kind <kind>', 'what issued the document').choices(['enclave', 'nitrotpm']))
     .addOption(
@@ -108,7 +103,7 @@ export function addPolicyOptions(command: Command): Command {
     )
     .option('--instance-id <id>', 'the parent instance (PCR4)')
     .option('--role-arn <arn>', "the parent instance's IAM role (PCR3)")
-    .option('--region <region>', 'an allowed AWS region (repeatable)', collect, [])
+    .option('--region <region>', 'an allowed AWS region (repeatable)', collect)
     .option('--all-pcrs-locked', 'all 32 PCRs must be locked')
     .option('--public-key <bytes>', `the public key: ${BYTES_NOTATION}`, parseBytesOption)
     .option('--user-data <bytes>', `the user data: ${BYTES_NOTATION}`, parseBytesOption)
@@ -130,7 +125,7 @@ async function readTrustAnchor(file: string, cwd: string): Promise<Uint8Array> {
 
 /** The registers that tell an image from another; the others are requirements of their own. */
 function splitPcrs(
-  pcr: PolicyFlags['pcr'],
+  pcr: Readonly<Record<number, string>>,
   kind: unknown,
 ): { image: Record<string, string>; others: Record<string, string> } {
   const imageIndexes = kind === 'nitrotpm' ? ['4'] : ['0', '1', '2'];
@@ -160,9 +155,9 @@ function addImages(inFile: unknown, images: readonly unknown[]): unknown {
 export async function readPolicy(flags: PolicyFlags, cwd: string): Promise<PolicyDraft> {
   const file = flags.policy === undefined ? {} : await readPolicyFile(flags.policy, cwd);
   const kind = flags.kind ?? file['kind'];
-  const { image, others } = splitPcrs(flags.pcr, kind);
+  const { image, others } = splitPcrs(flags.pcr ?? {}, kind);
   const images = [
-    ...(await Promise.all(flags.measurements.map((measurements) => readMeasurements(measurements, cwd)))),
+    ...(await Promise.all((flags.measurements ?? []).map((measurements) => readMeasurements(measurements, cwd)))),
     ...(Object.keys(image).length > 0 ? [{ pcrs: image }] : []),
   ];
   const draft: PolicyDraft = {
@@ -173,7 +168,7 @@ export async function readPolicy(flags: PolicyFlags, cwd: string): Promise<Polic
     kind,
     instanceId: flags.instanceId ?? file['instanceId'],
     roleArn: flags.roleArn ?? file['roleArn'],
-    regions: flags.region.length > 0 ? flags.region : file['regions'],
+    regions: flags.region ?? file['regions'],
     allPcrsLocked: flags.allPcrsLocked ?? file['allPcrsLocked'],
     publicKey: flags.publicKey ?? file['publicKey'],
     userData: flags.userData ?? file['userData'],

@@ -27,7 +27,8 @@ export function folderOption(): Option {
 
 /** The emulator's folder. */
 export function folderOf({ folder }: FolderOption, context: CommandContext): string {
-  return folder === undefined ? defaultFolder(context) : pathOf(context, folder);
+  // A variable that is set to nothing says nothing.
+  return folder ? pathOf(context, folder) : defaultFolder(context);
 }
 
 /** The emulator that runs in the folder. */

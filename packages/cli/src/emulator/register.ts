@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import type { RegisterCommands } from '../program.ts';
 import { consoleCommand } from './console.ts';
@@ -49,7 +49,7 @@ function addUp(emulator: Command, context: CommandContext): void {
     .option('--key <alias[=policy.json]>', 'a KMS key that is there from the start; may be repeated', collect)
     .option('--kms-store <file>', 'keep the KMS keys in an SQLite file (default: memory)')
     .option('--faults <file.json>', 'what goes wrong, and when: { "nsm": [{ "kind": "slow", "ms": 500 }] }')
-    .option('--no-kms', 'leave KMS out')
+    .addOption(new Option('--no-kms', 'leave KMS out').conflicts(['key', 'kmsStore']))
     .option('--no-namespaces', "let enclaves see this machine's network and processes")
     .option('--json', 'print JSON')
     .action((options: UpOptions) => upCommand(options, context));
@@ -61,7 +61,7 @@ function addRunEnclave(emulator: Command, context: CommandContext): void {
     .description('start an image or a command as an enclave')
     .argument('[command...]', 'the command, after --')
     .addOption(folderOption())
-    .option('--eif <image>', 'the enclave image (EIF)')
+    .addOption(new Option('--eif <image>', 'the enclave image (EIF)').conflicts('eifPath'))
     .option('--eif-path <image>', 'the same, by the name that nitro-cli has for it')
     .option(
       '--memory <MiB>',
@@ -73,8 +73,16 @@ function addRunEnclave(emulator: Command, context: CommandContext): void {
     .option('--enclave-name <name>', 'name (default: that of the image or command)')
     .option('--debug-mode', 'make the console readable, and PCR0, PCR1 and PCR2 zero')
     .option('--attach-console', 'read the console until the enclave ends; implies --debug-mode')
-    .option('--env <NAME=value>', 'environment of a command, which gets nothing else; may be repeated', variable)
-    .option('--measure <path>', 'a further file or folder of a command to measure into PCR2; may be repeated', collect)
+    .addOption(
+      new Option('--env <NAME=value>', 'environment of a command, which gets nothing else; may be repeated')
+        .argParser(variable)
+        .conflicts(['eif', 'eifPath']),
+    )
+    .addOption(
+      new Option('--measure <path>', 'a further file or folder of a command to measure into PCR2; may be repeated')
+        .argParser(collect)
+        .conflicts(['eif', 'eifPath']),
+    )
     .option('--json', 'print JSON (there is no other form)')
     .action((command: readonly string[], options: RunOptions) =>
       runEnclaveCommand(
@@ -117,7 +125,7 @@ function addTerminate(emulator: Command, context: CommandContext): void {
     .addOption(folderOption())
     .option('--enclave-id <id>', 'id of the enclave')
     .option('--enclave-name <name>', 'name of the enclave')
-    .option('--all', 'every enclave')
+    .addOption(new Option('--all', 'every enclave').conflicts(['enclaveId', 'enclaveName']))
     .option('--json', 'print JSON (there is no other form)')
     .action((options: EnclaveOptions & { readonly all?: boolean }) =>
       options.all

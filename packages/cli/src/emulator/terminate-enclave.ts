@@ -1,3 +1,4 @@
+import { NitroEnclavesError } from '@nitro-enclaves/core';
 import type { CommandContext } from '../command-context.ts';
 import { writeJson } from '../output.ts';
 import type { EnclaveChoice } from './enclave-choice.ts';
@@ -15,6 +16,11 @@ export async function terminateCommand({ enclave, ...options }: EnclaveChoice, c
 export async function terminateAllCommand(options: FolderOption, context: CommandContext): Promise<void> {
   const client = clientOf(options, context);
   for (const { EnclaveID } of await client.describeEnclaves()) {
-    await terminateCommand({ ...options, enclave: EnclaveID }, context);
+    try {
+      await terminateCommand({ ...options, enclave: EnclaveID }, context);
+    } catch (error) {
+      // It has ended by itself since; the others are still to be ended.
+      if (!(error instanceof NitroEnclavesError && error.code === 'EMULATOR_ENCLAVE_UNKNOWN')) throw error;
+    }
   }
 }

@@ -23,7 +23,9 @@ export interface UpOptions extends FolderOption {
 
 /** `alias/orders` or `alias/orders=policy.json`. */
 async function readKey(text: string, context: CommandContext): Promise<{ alias: string; policy?: string }> {
-  const [name = '', policyFile] = text.split('=', 2);
+  // The name of a file may have `=` in it.
+  const [name = '', ...file] = text.split('=');
+  const policyFile = file.length === 0 ? undefined : file.join('=');
   const alias = name.startsWith('alias/') ? name : `alias/${name}`;
   if (policyFile === undefined) return { alias };
   return { alias, policy: await readFile(pathOf(context, policyFile), 'utf8') };
@@ -106,6 +108,11 @@ async function writeAccount({ folder, instanceId, rootCertificate, kms }: Emulat
   return { folder, instanceId, rootCertificate: file, kms: kms ? await writeKmsAccount(kms, folder) : null };
 }
 
+/** A word of a shell that stands for `text`, whatever is in it. */
+function quote(text: string): string {
+  return /^[\w/.:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
 function describe({ folder, instanceId, rootCertificate, kms }: Account): string[] {
   const lines = [
     `emulator in   ${folder}`,
@@ -117,7 +124,7 @@ function describe({ folder, instanceId, rootCertificate, kms }: Account): string
     ...lines,
     `KMS           ${kms.endpoint} (account ${kms.accountId}; enclaves reach it through port 8000 of their parent)`,
     'For the AWS CLI and SDKs on this machine; these credentials are worth nothing elsewhere:',
-    `  export AWS_ENDPOINT_URL_KMS=${kms.endpoint} AWS_CA_BUNDLE=${kms.ca} AWS_REGION=${kms.region}`,
+    `  export AWS_ENDPOINT_URL_KMS=${kms.endpoint} AWS_CA_BUNDLE=${quote(kms.ca)} AWS_REGION=${kms.region}`,
     `  export AWS_ACCESS_KEY_ID=${kms.accessKeyId} AWS_SECRET_ACCESS_KEY=${kms.secretAccessKey}`,
   ];
 }

@@ -91,7 +91,7 @@ export const registerKmsPolicy: RegisterCommands = (program, context) => {
     .option('--instance-id <id>', 'ask for PCR4 too, of the parent instance')
     .option('--sid <name>', 'the name of the statement')
     .addOption(new Option('--format <format>', 'how to write it').choices(['json', 'terraform', 'cdk']).default('json'))
-    .option('--json', 'print the statement and the warnings as JSON')
+    .addOption(new Option('--json', 'print the statement and the warnings as JSON').conflicts('format'))
     .action(async (image: string, options: KmsPolicyCommandOptions, command: Command) => {
       const { principal } = options;
       // Not `requiredOption`: subcommands would require it, too.

@@ -1,3 +1,4 @@
+import { resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Transport } from '@nitro-enclaves/vsock';
 import { unixTransport, VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
@@ -75,6 +76,13 @@ interface Slot {
   enclave: EmulatedEnclave | undefined;
 }
 
+/** @throws {EmulatorError} `EMULATOR_ARGUMENT` for keys that are to last, in a folder that is removed. */
+function expectStoreOutside(folder: string, { kms }: EmulatorOptions): void {
+  const file = kms ? kms.store?.file : undefined;
+  if (file === undefined || !resolve(file).startsWith(`${folder}${sep}`)) return;
+  throw new EmulatorError('EMULATOR_ARGUMENT', `expected a store outside of ${folder}, which is removed at the end`);
+}
+
 function closed(): EmulatorError {
   return new EmulatorError('EMULATOR_CLOSED', 'expected an emulator that runs, found one that was closed');
 }
@@ -145,6 +153,7 @@ export class Emulator implements AsyncDisposable {
     const folder = await EmulatorFolder.create(options.folder);
     let emulator: Emulator | undefined;
     try {
+      expectStoreOutside(folder.path, options);
       emulator = new Emulator({ options, folder, pki, seed, isolation });
       await emulator.#startServices();
       return emulator;

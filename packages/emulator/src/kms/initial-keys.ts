@@ -61,15 +61,33 @@ function expectNames({ keyId, alias }: InitialKey): void {
   }
 }
 
+/** Of two keys of one name the first would be all that there is, its policy in place of the other's. */
+function expectDistinct(initial: readonly InitialKey[]): void {
+  const names = initial.flatMap(({ keyId, alias }) => [keyId, alias]).filter((name) => name !== undefined);
+  const repeated = names.find((name, index) => names.indexOf(name) !== index);
+  if (repeated === undefined) return;
+  throw new EmulatedKmsError('KMS_OPTION', `expected ${repeated} to be the name of one key, found it twice`);
+}
+
+/** A KMS that was killed after it had made the key has made no alias for it. */
+function ensureAlias({ keyId, alias }: InitialKey, keys: KeyRing, now: number): void {
+  if (keyId === undefined || alias === undefined || keys.alias(alias) !== undefined) return;
+  keys.saveAlias({ name: alias, keyId, creationDate: now, lastUpdatedDate: now });
+}
+
 /**
  * Makes the keys that are not there yet.
  * @throws {EmulatedKmsError} `KMS_OPTION`
  * @throws {KeyPolicyError}
  */
 export async function ensureInitialKeys(keys: KeyRing, initial: readonly InitialKey[], now: number): Promise<void> {
+  expectDistinct(initial);
   for (const key of initial) {
     expectNames(key);
-    if (isThere(key, keys)) continue;
+    if (isThere(key, keys)) {
+      ensureAlias(key, keys, now);
+      continue;
+    }
     const { keyId = randomUUID(), keySpec = 'SYMMETRIC_DEFAULT', description = '', tags = {}, alias } = key;
     const [keyUsage, policy] = [expectUsage(key), policyTextOf(key, keys)];
     const material =

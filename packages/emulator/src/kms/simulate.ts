@@ -24,6 +24,8 @@ export type SimulationErrorCode =
   | 'SIMULATION_DOCUMENT'
   | 'SIMULATION_PCR'
   | 'SIMULATION_PRINCIPAL'
+  | 'SIMULATION_RESOURCE'
+  | 'SIMULATION_TIME'
   | 'SIMULATION_ACTION';
 
 /** A simulation lacks something, or got something that is none. Never a decision. */
@@ -43,7 +45,7 @@ export interface SimulationRequest {
   readonly action?: string;
   /** ARN of who asks. Default: the one principal that the policy allows this action, if it is one. */
   readonly principal?: string;
-  /** ARN of the key. Default: the one that the policy names, else a made-up one in the principal's account. */
+  /** ARN of the key, not of an alias. Default: the one that the policy names, else a made-up one in the principal's account. */
   readonly resource?: string;
   readonly encryptionContext?: Readonly<Record<string, string>>;
   /** Default: one that allows everything. */
@@ -83,8 +85,7 @@ const EVERYTHING: PolicyInput = { Version: '2012-10-17', Statement: { Effect: 'A
 
 function readPcr(index: string, value: string | Uint8Array): string {
   const hex = (typeof value === 'string' ? value : encodeHex(value)).toLowerCase();
-  const place = Number(index);
-  if (Number.isInteger(place) && place >= 0 && place < 32 && PCR_HEX.test(hex)) return hex;
+  if (/^(?:[12]?\d|3[01])$/.test(index) && PCR_HEX.test(hex)) return hex;
   throw new SimulationError(
     'SIMULATION_PCR',
     `expected PCR${index.slice(0, 8)} to be one of 0 to 31, of 48 bytes or 96 hexadecimal digits`,
@@ -150,6 +151,22 @@ function expectAction(action: string): void {
   );
 }
 
+/** What a key policy is asked about is a key: an alias is resolved before. Anything else would be compared, and match `*`. */
+function expectResource(resource: string): string {
+  const arn = parseArn(resource);
+  const isKey = arn?.service === 'kms' && /^\d{12}$/.test(arn.accountId) && /^key\/[^*?]+$/.test(arn.resource);
+  if (isKey) return resource;
+  throw new SimulationError(
+    'SIMULATION_RESOURCE',
+    `expected the ARN of a key (arn:aws:kms:…:key/…), found ${JSON.stringify(resource.slice(0, 128))}`,
+  );
+}
+
+function expectTime(now: number | undefined): void {
+  if (now === undefined || !Number.isNaN(new Date(now).getTime())) return;
+  throw new SimulationError('SIMULATION_TIME', `expected now in ms since the epoch, found ${now}`);
+}
+
 function assumeResource({ statements }: Policy, { accountId }: Principal, region: string): string {
   const named = statements.flatMap(({ resource }) => (resource.isNegated ? [] : resource.values));
   const key = named.find((value) => /^arn:[^:]+:kms:[^:*?$]+:\d{12}:key\/[0-9a-z-]+$/.test(value));
@@ -181,6 +198,8 @@ function circumstancesOf(
 export function simulate(request: SimulationRequest): Simulation {
   const { action = 'kms:Decrypt', identityPolicies = [EVERYTHING] } = request;
   expectAction(action);
+  expectTime(request.now);
+  if (request.resource !== undefined) expectResource(request.resource);
   const policy = parsePolicy(request.policy);
   const document = measuredDocument(request);
   const principal = principalOf(request.principal ?? assumePrincipal(policy, action));
