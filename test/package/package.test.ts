@@ -3,8 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { version as esbuild } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { manifestOf, packAll, packageFolders } from '../../tools/workspace.mjs';
+import { codeBlocks } from '../readme/code-blocks.ts';
 
 /** Every path that a package exports to programs: `@nitro-enclaves/vsock`, `@nitro-enclaves/vsock/conformance`. */
 const entries = packageFolders().flatMap((folder) => {
@@ -33,7 +35,8 @@ beforeAll(async () => {
   project = mkdtempSync(join(tmpdir(), 'installed-'));
   const packed = await packAll(join(project, 'tarballs'));
   const dependencies = Object.fromEntries(packed.map(({ name, tarball }) => [name, `file:${tarball}`]));
-  writeFileSync(join(project, 'package.json'), JSON.stringify({ type: 'module', private: true, dependencies }));
+  const manifest = { type: 'module', private: true, dependencies, devDependencies: { esbuild } };
+  writeFileSync(join(project, 'package.json'), JSON.stringify(manifest));
   runThere('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline');
 }, 600_000);
 
@@ -82,5 +85,35 @@ describe('the packed packages, installed elsewhere without running any script', 
   it('give the command its version', () => {
     const version = runThere(join(project, 'node_modules', '.bin', 'nitro-enclaves'), '--version');
     expect(version.trim()).toBe(manifestOf('cli').version);
+  });
+});
+
+/** Loads the AWS SDK, which is CommonJS, and the addon, for a socket of the one family that every machine has. */
+const PROGRAM = `
+import { kmsRequestHandler } from '@nitro-enclaves/kms';
+import { closeSocket, openSocket } from '@nitro-enclaves/native';
+const AF_UNIX = 1;
+try {
+  closeSocket(openSocket(AF_UNIX));
+  console.log(kmsRequestHandler.name);
+} catch (error) {
+  console.log(error.code, error.message);
+}
+`;
+
+describe('a program in one file', () => {
+  const [block] = codeBlocks('packages/native/README.md').filter(({ marks }) => marks[0] === 'bundle');
+
+  it('is bundled as the page of native says, and finds the addon', () => {
+    writeFileSync(join(project, 'main.js'), PROGRAM);
+    expect(runThere('bash', '-euo', 'pipefail', '-c', String(block?.code))).toContain('kmsRequestHandler');
+  }, 60_000);
+
+  it('says where it looked for the addon when that is not there', () => {
+    rmSync(join(project, 'prebuilds'), { recursive: true });
+    const said = runThere(process.execPath, join('app', 'main.mjs'));
+    expect(said).toMatch(
+      /^NATIVE_NOT_LOADED .*\.\.\/prebuilds\/.* from file:.*app\/main\.mjs, .*@nitro-enclaves\/native/,
+    );
   });
 });

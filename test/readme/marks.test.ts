@@ -25,6 +25,7 @@ const TESTED: Readonly<Record<string, readonly string[]>> = {
     'examples/signer/README.md',
     'packages/emulator/README.md',
   ],
+  bundle: ['packages/native/README.md'],
   clone: ['CONTRIBUTING.md', 'README.md', 'examples/process-file/README.md'],
   itself: ['CONTRIBUTING.md', 'README.md'],
   laptop: ['examples/tls-server/README.md', 'examples/verify-in-browser/README.md'],

@@ -62,7 +62,9 @@ export function load<Exports>(platform: string, file: string): Exports {
   try {
     return createRequire(import.meta.url)(`../${path}`);
   } catch (error) {
-    const message = `expected an addon that loads at ${path} of this package, found none`;
+    const message =
+      `expected an addon that loads at ../${path} from ${import.meta.url}, found none; ` +
+      'a bundle needs a copy of the folder prebuilds of @nitro-enclaves/native beside its own folder';
     throw new NativeUnavailableError('NATIVE_NOT_LOADED', message, error);
   }
 }
