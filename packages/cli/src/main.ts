@@ -1,15 +1,22 @@
 #!/usr/bin/env node
+import { EXIT_CODE } from './exit-code.ts';
 import { run } from './program.ts';
 
 const stop = new AbortController();
+let isOutputLost = false;
 for (const name of ['SIGINT', 'SIGTERM'] as const)
   process.once(name, () => stop.abort(new Error(`stopped by ${name}`)));
 
-// A reader that has seen enough (`| head`) ends the command, and is no fault of it.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  stop.abort(new Error('stopped: nobody reads standard output'));
+// A reader that has seen enough (`| head`) ends the command, and is no fault of it. Results that a full disk does not take are lost.
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  stop.abort(new Error('stopped: standard output takes nothing any more'));
+  if (code === 'EPIPE') return;
+  process.stderr.write(`error: standard output: ${message}\n`);
+  isOutputLost = true;
 });
+
+// What is said to people is lost when nobody hears it; the command goes on, and ends with what it found.
+process.stderr.on('error', () => {});
 
 await run(process.argv.slice(2), {
   stdin: process.stdin,
@@ -21,4 +28,8 @@ await run(process.argv.slice(2), {
   exitWith: (code) => {
     process.exitCode = code;
   },
+});
+
+process.once('exit', () => {
+  if (isOutputLost) process.exitCode = EXIT_CODE.UNAVAILABLE;
 });
