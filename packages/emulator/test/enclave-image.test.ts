@@ -12,6 +12,7 @@ import { createLauncher, startEmulator } from '@nitro-enclaves/emulator';
 import { VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
 import { build as bundle } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readImageProgram } from '../src/hypervisor/image-program.ts';
 import { APPLICATION, ask, NONCE } from './application.ts';
 
 /** Copies an executable with the libraries that it is linked with; each keeps its path. */
@@ -170,6 +171,36 @@ describe.skipIf(!existsSync('/usr/bin/ldd'))('an image under the emulator (needs
     const none = emulator.runEnclave({ eif: join(folder, 'bzImage') });
     await expect(none).rejects.toMatchObject({ name: 'EifError' });
     expect(readdirSync(emulator.folder)).toEqual(['emulator.json', 'vsock']);
+  });
+
+  it.each([
+    ['that is a link out of it', (root: string) => symlink('/', join(root, 'rootfs'))],
+    ['that is not there', async () => undefined],
+  ])('is refused with a root %s', async (_, make) => {
+    const initramfs = await mkdtemp(join(folder, 'root-'));
+    await make(initramfs);
+    await writeFile(join(initramfs, 'cmd'), '/bin/sh\n');
+    await expect(readImageProgram(initramfs)).rejects.toMatchObject({ code: 'EMULATOR_IMAGE' });
+  });
+
+  it.each([
+    ['a port that is none', 'exec=/bin/sh\0exit-status-port=none\0'],
+    ['a port out of range', 'exec=/bin/sh\0exit-status-port=4294967295\0'],
+    ['a record without a value', 'exec=/bin/sh\0workdir\0'],
+  ])('is refused with %s in its settings', async (_, settings) => {
+    const initramfs = await mkdtemp(join(folder, 'root-'));
+    await mkdir(join(initramfs, 'rootfs'));
+    await writeFile(join(initramfs, 'app.conf'), settings);
+    await expect(readImageProgram(initramfs)).rejects.toMatchObject({ code: 'EMULATOR_IMAGE' });
+  });
+
+  it('leaves out variables without a value, as putenv does, which would be run otherwise', async () => {
+    const initramfs = await mkdtemp(join(folder, 'root-'));
+    await mkdir(join(initramfs, 'rootfs'));
+    await writeFile(join(initramfs, 'cmd'), '/bin/sh\n');
+    await writeFile(join(initramfs, 'env'), 'A=b\nreboot\n');
+    const { environment } = await readImageProgram(initramfs);
+    expect(environment).toEqual(['A=b', expect.stringMatching(/^PATH=/)]);
   });
 
   it('is refused when it would have us mount over something else', async (context) => {

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -410,5 +410,85 @@ describe('the instance of an emulator', () => {
     expect(emulator.kms?.accountId).toBe('123456789012');
     await using other = await startEmulator({ roleArn, kms: { accountId: '999988887777' } });
     expect(other.kms?.accountId).toBe('999988887777');
+  });
+});
+
+describe('a command that is told of in unusual ways', () => {
+  let emulator: Emulator;
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'a=b -'));
+    emulator = await startEmulator({ kms: false });
+  });
+  afterAll(async () => {
+    await emulator.close();
+    await rm(folder, { recursive: true });
+  });
+
+  async function output(options: RunCommandOptions): Promise<string> {
+    const enclave = await emulator.runEnclave({ ...options, debugMode: true });
+    let text = '';
+    for await (const bytes of enclave.console()) text += String(bytes);
+    return text;
+  }
+
+  it('is run from a path with an equals sign and a space', async () => {
+    const executable = join(folder, 'say it');
+    await writeFile(executable, '#!/bin/sh\necho "said $1 $X"', { mode: 0o755 });
+    expect(await output({ command: [executable, 'A=b'], environment: { X: 'y' } })).toBe('said A=b y\n');
+  });
+
+  it('gets variables whose names look like options', async () => {
+    const environment = { '-u': 'x', PATH: '/usr/bin:/bin' };
+    expect(await output({ command: ['env'], environment })).toContain('-u=x\n');
+  });
+
+  it.each([
+    ['a variable without a name', { environment: { '': 'x' } }],
+    ['a variable with an equals sign in its name', { environment: { 'A=B': 'x' } }],
+    ['a variable with a NUL in its value', { environment: { A: '\0' } }],
+    ['an argument with a NUL', { command: ['echo', '\0'] }],
+  ])('refuses %s', async (_, options) => {
+    await expect(emulator.runEnclave({ command: ['true'], ...options })).rejects.toMatchObject({
+      code: 'EMULATOR_ARGUMENT',
+    });
+  });
+
+  it('is looked for as shells do: a file that cannot be executed is passed over', async () => {
+    await writeFile(join(folder, 'true'), 'not a program', { mode: 0o644 });
+    const enclave = await emulator.runEnclave({ command: ['true'], searchPath: `${folder}:/usr/bin:/bin` });
+    expect(await enclave.exited).toMatchObject({ exitCode: 0 });
+  });
+
+  it('measures folders with links that go round in circles, each link by its target', async () => {
+    const tree = join(folder, 'tree');
+    await mkdir(join(tree, 'deep'), { recursive: true });
+    for (const name of ['one', 'two', 'three']) await symlink('..', join(tree, 'deep', name));
+    const measure = async () => {
+      const enclave = await emulator.runEnclave({ command: ['true'], files: [tree] });
+      await enclave.exited;
+      return enclave.describe().Measurements.PCR2;
+    };
+    const before = await measure();
+    expect(await measure()).toBe(before);
+    await symlink('elsewhere', join(tree, 'four'));
+    expect(await measure()).not.toBe(before);
+  });
+
+  it('writes to its console more than anybody reads, and holds little of it', async () => {
+    const enclave = await emulator.runEnclave({
+      command: ['sh', '-c', 'head -c 20000000 /dev/zero; sleep 60'],
+      debugMode: true,
+    });
+    const slow = enclave.console();
+    const all = enclave.console();
+    let length = 0;
+    // As much as a reader is given at least, however slow the other one is.
+    for await (const bytes of all) {
+      length += bytes.length;
+      if (length >= 1_000_000) break;
+    }
+    await enclave.terminate();
+    expect(slow.readableLength).toBeLessThan(2_000_000);
   });
 });

@@ -62,6 +62,10 @@ function serve(emulator: Emulator, socket: Socket): void {
     run().catch((error: unknown) => socket.end(line(describeError(error))));
   };
   socket.on('data', read);
+  // Half a question gets no answer.
+  socket.on('end', () => {
+    if (!received.includes('\n')) socket.destroy();
+  });
 }
 
 /** Serves `emulator` on the control socket in its folder, which only its user can open. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { access, constants, lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { encodeCbor, encodeHex } from '@nitro-enclaves/core';
@@ -45,6 +45,14 @@ async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
   }
 }
 
+async function isExecutable(path: string): Promise<boolean> {
+  if ((await kindOf(path)) !== 'file') return false;
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
 /**
  * The path of an executable, looked for as a shell does.
  * @throws {EmulatorError} `EMULATOR_COMMAND` when there is none.
@@ -56,18 +64,29 @@ export async function findExecutable(
   const candidates = name.includes('/')
     ? [resolve(workingDirectory, name)]
     : searchPath.split(delimiter).map((folder) => join(folder, name));
-  for (const candidate of candidates) if ((await kindOf(candidate)) === 'file') return candidate;
+  for (const candidate of candidates) if (await isExecutable(candidate)) return candidate;
   throw new EmulatorError('EMULATOR_COMMAND', `expected an executable named ${JSON.stringify(name)}, found none`);
 }
 
-/** Every file below `path`, as its name and its digest, in the order of the names. */
-async function digestTree(path: string, name: string): Promise<[name: string, digest: Uint8Array][]> {
+type Measured = [name: string, digest: Uint8Array];
+
+/** A link inside of a measured folder is its target's name, not what is there: links may go round in circles. */
+async function digestEntry(path: string, name: string): Promise<Measured[]> {
+  const found = await lstat(path);
+  if (!found.isSymbolicLink()) return digestTree(path, name);
+  return [[`${name} ->`, sha384(new TextEncoder().encode(await readlink(path)))]];
+}
+
+/** Every file below `path`, as its name and its digest, in the order of the names; one at a time, for few descriptors. */
+async function digestTree(path: string, name: string): Promise<Measured[]> {
   const kind = await kindOf(path);
   if (kind === 'file') return [[name, await digestFile(path)]];
   if (kind !== 'folder') throw new EmulatorError('EMULATOR_COMMAND', `expected a file or folder to measure at ${name}`);
-  const entries = (await readdir(path)).sort();
-  const trees = await Promise.all(entries.map((entry) => digestTree(join(path, entry), `${name}/${entry}`)));
-  return trees.flat();
+  const measured: Measured[] = [];
+  for (const entry of (await readdir(path)).sort()) {
+    measured.push(...(await digestEntry(join(path, entry), `${name}/${entry}`)));
+  }
+  return measured;
 }
 
 /** Arguments that are files, such as the script of an interpreter. */
@@ -91,14 +110,15 @@ function measuredName(path: string, workingDirectory: string): string {
 export async function measureCommand(measured: MeasuredCommand): Promise<ImageMeasurements> {
   const { command, executable, environment, workingDirectory, files } = measured;
   const named = [...(await fileArguments(measured)), ...files];
-  const trees = await Promise.all(
-    named.map((name) => digestTree(resolve(workingDirectory, name), measuredName(name, workingDirectory))),
-  );
+  const measuredFiles: Measured[] = [];
+  for (const name of named) {
+    measuredFiles.push(...(await digestTree(resolve(workingDirectory, name), measuredName(name, workingDirectory))));
+  }
   const application = encodeCbor([
     [...command],
     [...environment],
     await digestFile(executable),
-    trees.flat().map(([name, digest]) => [name, digest]),
+    measuredFiles.map(([name, digest]) => [name, digest]),
   ]);
   return {
     PCR0: encodeHex(measureDigest(sha384(BOOT, application))),

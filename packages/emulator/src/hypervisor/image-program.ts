@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { VMADDR_PORT_ANY } from '@nitro-enclaves/vsock';
 import { EmulatorError } from '../error.ts';
 import type { Program } from './program.ts';
 
@@ -22,8 +23,20 @@ function parseRecords(text: string): [key: string, value: string][] {
     .filter((record) => record !== '')
     .map((record) => {
       const split = record.indexOf('=');
+      if (split < 0) throw wrong(`app.conf to have key=value, found ${JSON.stringify(record.slice(0, 64))}`);
       return [record.slice(0, split), record.slice(split + 1)];
     });
+}
+
+function wrong(sentence: string): EmulatorError {
+  return new EmulatorError('EMULATOR_IMAGE', `expected ${sentence}`);
+}
+
+/** A vsock port in decimal. */
+function readPort(text: string): number {
+  const port = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (port > 0 && port < VMADDR_PORT_ANY) return port;
+  throw wrong(`exit-status-port of app.conf to be a port, found ${JSON.stringify(text.slice(0, 64))}`);
 }
 
 function ownInitProgram(text: string, root: string): Program {
@@ -33,10 +46,10 @@ function ownInitProgram(text: string, root: string): Program {
   const [port] = all('exit-status-port');
   return {
     command: [...(executable === undefined ? [] : [executable]), ...all('arg').slice(1)],
-    environment: all('env'),
+    environment: all('env').filter((variable) => variable.includes('=')),
     workingDirectory: all('workdir')[0] ?? '/',
     root,
-    ...(port !== undefined && { exitStatusPort: Number(port) }),
+    ...(port !== undefined && { exitStatusPort: readPort(port) }),
   };
 }
 
@@ -45,13 +58,20 @@ function lines(text: string): string[] {
 }
 
 function givenInitProgram(command: string, environment: string, root: string): Program {
-  const given = lines(environment);
+  // putenv takes a name without a value out of the environment, where it never was.
+  const given = lines(environment).filter((variable) => variable.includes('='));
   return {
     command: lines(command),
     environment: given.some((variable) => variable.startsWith('PATH=')) ? given : [...given, GIVEN_INIT_PATH],
     workingDirectory: '/',
     root,
   };
+}
+
+/** A link in its place would lead out of the image, to the files of this machine. */
+async function expectRoot(root: string): Promise<void> {
+  const found = await lstat(root).catch(() => undefined);
+  if (!found?.isDirectory()) throw wrong('a folder named rootfs in its ramdisks, found none');
 }
 
 /**
@@ -67,7 +87,10 @@ export async function readImageProgram(initramfs: string): Promise<Program> {
     records !== undefined
       ? ownInitProgram(records, root)
       : givenInitProgram(command ?? '', (await readIfThere(join(initramfs, 'env'))) ?? '', root);
-  if (program.command.length > 0) return program;
+  if (program.command.length > 0) {
+    await expectRoot(root);
+    return program;
+  }
   throw new EmulatorError(
     'EMULATOR_IMAGE',
     "expected an image that says what to run (app.conf, or nitro-cli's cmd), found neither in its ramdisks",

@@ -68,10 +68,10 @@ mount -t tmpfs -o mode=0755 tmpfs "$root/run"
 mkdir -p "$root${PLACE_IN_ROOT}/enclave" "$root${PLACE_IN_ROOT}/vsock"
 mount --bind "$place" "$root${PLACE_IN_ROOT}/enclave"
 mount --bind "$sockets" "$root${PLACE_IN_ROOT}/vsock"
-exec env -i "$@"`;
+exec env -i -- "$@"`;
 
 const KEEP_ROOT = `${LOOPBACK}
-exec env -i "$@"`;
+exec env -i -- "$@"`;
 
 /** Where an enclave's files are on this machine. */
 export interface EnclaveFolders {
@@ -109,6 +109,15 @@ function planInRoot(program: Program, root: string, folders: EnclaveFolders, uns
   };
 }
 
+/** The command for env, which takes a word with `=` for a variable: such a path is another program's argument. */
+function commandForEnv({ command }: Program): readonly string[] {
+  const [executable = ''] = command;
+  if (!executable.includes('=')) return command;
+  const nice = findTool('nice');
+  if (nice !== undefined) return [nice, '-n', '0', ...command];
+  throw new EmulatorError('EMULATOR_COMMAND', `expected nice (of coreutils), which ${executable} needs, found none`);
+}
+
 /**
  * How to start `program` with as much isolation as there is. Its environment is exactly the given one.
  * @throws {EmulatorError} `EMULATOR_NAMESPACES` when it has a root of its own and there are no namespaces.
@@ -123,9 +132,13 @@ export function planSpawn(program: Program, folders: EnclaveFolders, { namespace
       'expected user and mount namespaces, which an image needs for a root of its own, found none: run the command itself (-- command), or allow them (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)',
     );
   }
-  const run = [...program.environment, ...program.command];
+  const run = [...program.environment, ...commandForEnv(program)];
   if (!namespaces || unshare === undefined) {
-    return withParentDeath({ file: '/usr/bin/env', arguments: ['-i', ...run], environment: { PATH: TOOLS_PATH } });
+    return withParentDeath({
+      file: '/usr/bin/env',
+      arguments: ['-i', '--', ...run],
+      environment: { PATH: TOOLS_PATH },
+    });
   }
   return withParentDeath({
     file: unshare,

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { EifPcrs } from '@nitro-enclaves/eif';
 import { EMULATOR_VARIABLE } from '../enclave/place.ts';
+import { EmulatorError } from '../error.ts';
 import type { ImageMeasurements } from '../nsm/enclave-identity.ts';
 import { findExecutable, measureCommand } from './command-measurement.ts';
 import { prepareMountPoints } from './enclave-folder.ts';
@@ -41,12 +42,23 @@ async function prepareImage(
   return { program, measurements: measurementsOf(image.pcrs), metadata: { ImageName, ImageVersion, Metadata } };
 }
 
+function argumentError(expected: string): EmulatorError {
+  return new EmulatorError('EMULATOR_ARGUMENT', `expected ${expected}`);
+}
+
+/** A name that is empty or has `=` in it would be another variable, or the command itself. */
+function readVariable([name, value]: [name: string, value: string]): string {
+  if (/^[^=\0]+$/.test(name) && !value.includes('\0')) return `${name}=${value}`;
+  throw argumentError(`the name of a variable, and a value without NUL characters, found ${JSON.stringify(name)}`);
+}
+
 async function prepareCommand(options: RunCommandOptions): Promise<MeasuredProgram> {
   const { command, environment = { PATH: DEFAULT_PATH }, files = [] } = options;
   const workingDirectory = resolve(options.workingDirectory ?? process.cwd());
   const searchPath = options.searchPath ?? process.env['PATH'] ?? DEFAULT_PATH;
   const executable = await findExecutable(command[0] ?? '', { searchPath, workingDirectory });
-  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  const variables = Object.entries(environment).map(readVariable);
+  if (command.some((word) => word.includes('\0'))) throw argumentError('a command without NUL characters');
   const measurements = await measureCommand({ command, executable, environment: variables, workingDirectory, files });
   const program = { command: [executable, ...command.slice(1)], environment: variables, workingDirectory };
   return { program, measurements, metadata: {} };
