@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import type { ConditionContext } from './pattern.ts';
-import { compilePattern, matchesPattern, substitute } from './pattern.ts';
+import { compilePattern, matchesPattern, splitPattern, substitute } from './pattern.ts';
 
 /** Compares one value of the policy with one of the request. `variables` is null for policies too old to have them. */
 export type Comparison = (expected: string, found: string, variables: ConditionContext | null) => boolean;
@@ -38,12 +38,16 @@ function arnParts(text: string): string[] {
   return [...parts.slice(0, ARN_PARTS - 1), parts.slice(ARN_PARTS - 1).join(':')];
 }
 
-/** Each of the six parts is matched alone: a `*` does not reach over a colon, but in the resource. */
+/**
+ * Each of the six parts is matched alone: a `*` does not reach over a colon, but in the resource. The colons of variables'
+ * names are none of the ARN.
+ */
 function arnLike(expected: string, found: string, variables: ConditionContext | null): boolean {
-  const patterns = arnParts(expected);
+  const pattern = compilePattern(expected, variables);
   const parts = arnParts(found);
-  if (patterns[0] !== 'arn' || parts[0] !== 'arn') return false;
-  return patterns.every((pattern, index) => stringLike(pattern, parts[index] ?? '', variables));
+  if (pattern === null || parts.length < ARN_PARTS || parts[0] !== 'arn') return false;
+  const patterns = splitPattern(pattern, ':', ARN_PARTS);
+  return patterns.length === ARN_PARTS && patterns.every((one, index) => matchesPattern(one, parts[index] ?? ''));
 }
 
 function isArnPattern(expected: string): boolean {

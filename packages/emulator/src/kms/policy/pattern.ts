@@ -55,6 +55,16 @@ export function compilePattern(text: string, context: ConditionContext | null): 
   return { tokens };
 }
 
+/** The pattern cut at the first `separator`s that stand for themselves, into `parts` parts at most. */
+export function splitPattern({ tokens }: Pattern, separator: string, parts: number): Pattern[] {
+  const split: Token[][] = [[]];
+  for (const token of tokens) {
+    if (split.length < parts && 'literal' in token && token.literal === separator) split.push([]);
+    else split.at(-1)?.push(token);
+  }
+  return split.map((part) => ({ tokens: part }));
+}
+
 /** The pattern's text as it stands, for operators without wildcards; `null` when a variable has no value. */
 export function substitute(text: string, context: ConditionContext | null): string | null {
   const pattern = compilePattern(text, context);
