@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { isIPv6 } from 'node:net';
 import type { KmsFault } from '../faults.ts';
 import { FaultSchedule } from '../faults.ts';
 import { Seed } from '../seed.ts';
@@ -154,6 +155,13 @@ function warnOnce(): (warning: string) => void {
   };
 }
 
+const LOCAL_ADDRESSES: ReadonlySet<string> = new Set(['127.0.0.1', '::1', '0.0.0.0', '::']);
+
+function endpointHost(address: string): string {
+  if (LOCAL_ADDRESSES.has(address)) return 'localhost';
+  return isIPv6(address) ? `[${address}]` : address;
+}
+
 async function listen(server: Server, { port = 0, host = '127.0.0.1' }: EmulatedKmsOptions): Promise<AddressInfo> {
   server.listen({ port, host });
   await once(server, 'listening');
@@ -162,10 +170,16 @@ async function listen(server: Server, { port = 0, host = '127.0.0.1' }: Emulated
   return address;
 }
 
+/** A server that listens, and its connections. */
+interface Running {
+  readonly server: Server;
+  readonly sockets: ReadonlySet<Socket>;
+}
+
 async function start(
   options: EmulatedKmsOptions,
   store: KmsStore,
-): Promise<{ server: Server; kms: Omit<EmulatedKms, 'close' | typeof Symbol.asyncDispose> }> {
+): Promise<{ running: Running; kms: Omit<EmulatedKms, 'close' | typeof Symbol.asyncDispose> }> {
   const place = placeOf(options);
   const { clock = Date.now, attestation, audit } = options;
   const gate = createRecipientGate(attestation, clock);
@@ -191,9 +205,10 @@ async function start(
   const tls = await createServerIdentity(authority, hostNamesOf(place, options));
   const tell = warnOnce();
   const server = createFront({ service: new KmsService({ ...parts, warn: tell }), faults, tls, clock, warn: tell });
+  const sockets = connectionsOf(server);
   const { port, address } = await listen(server, options);
   const kms = {
-    endpoint: `https://localhost:${port}`,
+    endpoint: `https://${endpointHost(address)}:${port}`,
     host: address,
     port,
     ca: authorityPem(authority),
@@ -203,13 +218,24 @@ async function start(
     addCredentials: (credentials: EmulatedCredentials) => book.add(credentials),
     removeCredentials: (accessKeyId: string) => book.remove(accessKeyId),
   };
-  return { server, kms };
+  return { running: { server, sockets }, kms };
 }
 
-async function stop(server: Server, store: KmsStore): Promise<void> {
+/** Every TCP connection: the server itself knows only those whose TLS handshake is over, and would wait for the others. */
+function connectionsOf(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
+async function stop({ server, sockets }: Running, store: KmsStore): Promise<void> {
   const closed = once(server, 'close');
   server.close();
   server.closeAllConnections();
+  for (const socket of sockets) socket.destroy();
   await closed;
   store.close();
 }
@@ -225,13 +251,13 @@ export async function startEmulatedKms(options: EmulatedKmsOptions): Promise<Emu
   const { signal } = options;
   signal?.throwIfAborted();
   const store = options.store === undefined ? MEMORY_STORE : await openSqliteStore(options.store.file);
-  const { server, kms } = await start(options, store).catch((error: unknown) => {
+  const { running, kms } = await start(options, store).catch((error: unknown) => {
     store.close();
     throw error;
   });
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= stop(server, store).finally(() => signal?.removeEventListener('abort', close));
+    closing ??= stop(running, store).finally(() => signal?.removeEventListener('abort', close));
     return closing;
   };
   signal?.addEventListener('abort', close, { once: true });

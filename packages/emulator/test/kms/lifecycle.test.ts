@@ -144,6 +144,22 @@ describe('an emulated KMS', () => {
     client.destroy();
   });
 
+  it('does not wait for connections that never began to speak TLS', async () => {
+    const kms = await start();
+    const silent = connectTcp({ host: kms.host, port: kms.port });
+    silent.on('error', () => undefined);
+    await once(silent, 'connect');
+    await Promise.all([once(silent, 'close'), kms.close()]);
+  });
+
+  it('names the address that it listens on where that is not this machine alone', async () => {
+    await using kms = await start({ host: '127.0.0.2' });
+    expect(kms.endpoint).toBe(`https://127.0.0.2:${kms.port}`);
+    await using any = await start({ host: '0.0.0.0' });
+    expect(any.endpoint).toBe(`https://localhost:${any.port}`);
+    await handshake(kms, '');
+  });
+
   it('does not start when it is told to stop', async () => {
     await expect(start({ signal: AbortSignal.abort(new Error('stopped')) })).rejects.toThrow('stopped');
   });

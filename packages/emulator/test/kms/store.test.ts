@@ -254,4 +254,28 @@ describe('a store', () => {
       code: 'KMS_STORE_UNUSABLE',
     });
   });
+
+  it('belongs to one of two that begin at once', async () => {
+    const begun = await Promise.allSettled([start(), start()]);
+    for (const one of begun) if (one.status === 'fulfilled') await one.value.close();
+    const refused = begun.filter((one) => one.status === 'rejected');
+    expect(refused).toMatchObject([{ reason: { code: 'KMS_STORE_IN_USE' } }]);
+    await using _after = await start();
+  });
+
+  it('gets the alias of an initial key whose making was cut short', async () => {
+    const keyId = '11111111-2222-3333-4444-555555555555';
+    await using before = await start({ keys: [{ keyId }] });
+    await before.close();
+    await using kms = await start({ keys: [{ keyId, alias: 'alias/orders' }] });
+    const { Aliases: aliases } = await clientOf(kms).send(new ListAliasesCommand({}));
+    expect(aliases).toMatchObject([{ AliasName: 'alias/orders', TargetKeyId: keyId }]);
+  });
+
+  it('is not made for two initial keys of one name', async () => {
+    const alias = 'alias/orders';
+    await expect(start({ keys: [{ alias }, { alias, description: 'another' }] })).rejects.toMatchObject({
+      code: 'KMS_OPTION',
+    });
+  });
 });

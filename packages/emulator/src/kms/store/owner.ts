@@ -1,4 +1,5 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { EmulatedKmsError } from '../error.ts';
 
 /** Who uses a store: its process, and when that began, since process ids are used again. */
@@ -36,6 +37,20 @@ function isAlive(owner: string): boolean {
   return Number.isSafeInteger(pid) && pid > 0 && describeProcess(pid) === owner;
 }
 
+/** Of two that begin at once, one has the store. */
+function linkFirst(draft: string, path: string): void {
+  try {
+    linkSync(draft, path);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    throw new EmulatedKmsError('KMS_STORE_IN_USE', 'expected the store to be free, found somebody taking it', {
+      cause: error,
+    });
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
 /** A store in use by one process. */
 export interface StoreOwnership {
   release(): void;
@@ -56,9 +71,10 @@ export function takeOwnership(file: string): StoreOwnership {
     );
   }
   const own = `${process.pid} ${startOf(process.pid)}`;
-  const draft = `${path}.${process.pid}`;
+  const draft = `${path}.${randomUUID()}`;
   writeFileSync(draft, own, { mode: 0o600 });
-  renameSync(draft, path);
+  if (previous === null) linkFirst(draft, path);
+  else renameSync(draft, path);
   // The lock of the WebAssembly build is a folder, which outlives a process that is killed.
   if (previous !== null) rmSync(`${file}.lock`, { recursive: true, force: true });
   return { release: () => rmSync(path, { force: true }) };

@@ -80,7 +80,7 @@ function isKeyDetails(value: unknown): value is KeyDetails {
     typeof value === 'object' &&
     value !== null &&
     'keySpec' in value &&
-    String(value.keySpec) in KEY_SPECS &&
+    Object.hasOwn(KEY_SPECS, String(value.keySpec)) &&
     'policy' in value
   );
 }
@@ -99,8 +99,16 @@ function encodeDetails({
   return JSON.stringify(details);
 }
 
+function parseDetails(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw unusable('a key that is not JSON', cause);
+  }
+}
+
 function readKey(row: SqliteRow): KeyRecord {
-  const details: unknown = JSON.parse(textOf(row, 'record'));
+  const details = parseDetails(textOf(row, 'record'));
   if (!isKeyDetails(details)) throw unusable('a key of an unknown kind');
   return { ...details, keyId: textOf(row, 'key_id'), material: bytesOf(row, 'material') };
 }
