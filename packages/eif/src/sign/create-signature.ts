@@ -14,9 +14,10 @@ import type { EifSignatureAlgorithm } from './algorithm.ts';
 import { SIGNATURE_ALGORITHMS } from './algorithm.ts';
 import type { SigningCertificate } from './certificate.ts';
 import { parsePemCertificate } from './certificate.ts';
+import { importCertificateKey } from './certificate-key.ts';
 import type { EifSignature } from './signature-section.ts';
 import { encodeSignatureSection } from './signature-section.ts';
-import { checkValidity, importCertificateKey, verifyEifSignature } from './verify-signature.ts';
+import { checkValidity, verifyEifSignature } from './verify-signature.ts';
 
 /** What has to be signed. */
 export interface EifSigningRequest {

@@ -5,6 +5,7 @@ import type { Eif, EifPcrs } from '../read/read-eif.ts';
 import type { EifSignatureAlgorithm } from './algorithm.ts';
 import { SIGNATURE_ALGORITHMS } from './algorithm.ts';
 import type { SigningCertificate } from './certificate.ts';
+import { importCertificateKey } from './certificate-key.ts';
 import type { EifSignature } from './signature-section.ts';
 import { bytesOfArray } from './signature-section.ts';
 
@@ -55,21 +56,6 @@ function readAlgorithm({ protectedHeader }: CoseSign1): EifSignatureAlgorithm {
   const algorithm = SIGNATURE_ALGORITHMS.find(({ coseNumber }) => coseNumber === number);
   if (algorithm !== undefined) return algorithm;
   return fail('EIF_SIGNATURE_ALGORITHM', 'expected ES256, ES384 or ES512 alone in the protected header');
-}
-
-/** The certificate's key, which has to be of the algorithm's curve. */
-export async function importCertificateKey(
-  { subjectPublicKeyInfo }: SigningCertificate,
-  { curve }: EifSignatureAlgorithm,
-): Promise<CryptoKey> {
-  const algorithm = { name: 'ECDSA', namedCurve: curve };
-  try {
-    return await crypto.subtle.importKey('spki', Uint8Array.from(subjectPublicKeyInfo), algorithm, false, ['verify']);
-  } catch (cause) {
-    return fail('EIF_CERTIFICATE_KEY', `expected a ${curve} key in the certificate, as the algorithm asks for`, {
-      cause,
-    });
-  }
 }
 
 /** Whether the COSE_Sign1's signature is that of the certificate's key. */

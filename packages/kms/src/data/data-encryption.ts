@@ -5,10 +5,10 @@ import { NitroEnclavesError } from '@nitro-enclaves/core';
 import { abortable } from '../deadline.ts';
 import { DataError } from '../error.ts';
 import { ContainedStream } from './contained-stream.ts';
-import type { DataContext } from './encryption-context.ts';
+import type { DataContext } from './data-context.ts';
+import type { DataKeyOptions } from './data-key-options.ts';
 import { ContextBoundMaterials, expectOwnField } from './encryption-context.ts';
 import { DataKeyUnavailable, KeyFailures } from './key-failures.ts';
-import type { DataKeyOptions } from './materials.ts';
 import { dataKeyMaterials, SizedMaterials } from './materials.ts';
 import { MessageEnd } from './message-end.ts';
 

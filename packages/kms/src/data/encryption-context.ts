@@ -7,13 +7,8 @@ import type {
   NodeMaterialsManager,
 } from '@aws-crypto/client-node';
 import { DataError } from '../error.ts';
+import type { DataContext } from './data-context.ts';
 import type { KeyFailures } from './key-failures.ts';
-
-/**
- * What a message says of itself in the clear, and what KMS and AES-GCM both authenticate (AWS Encryption SDK Developer
- * Guide, "Encryption context"). Never a secret: it is in the header of the message and in CloudTrail.
- */
-export type DataContext = Readonly<Record<string, string>>;
 
 /** Fields of the Encryption SDK's own, such as the public key of a signed message. */
 const RESERVED_PREFIX = 'aws-crypto-';

@@ -1,3 +1,4 @@
+export type { DataContext } from './data-context.ts';
 export type {
   DataBytesOptions,
   DataCallOptions,
@@ -7,5 +8,4 @@ export type {
   EncryptStreamOptions,
 } from './data-encryption.ts';
 export { DataEncryption, dataEncryption, releaseBeforeSignature } from './data-encryption.ts';
-export type { DataContext } from './encryption-context.ts';
-export type { DataKeyCacheOptions, DataKeyOptions } from './materials.ts';
+export type { DataKeyCacheOptions, DataKeyOptions } from './data-key-options.ts';

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { DataKeyOptions } from './materials.ts';
+import type { DataKeyOptions } from './data-key-options.ts';
 
 type DataKeyClient = DataKeyOptions['client'];
 
