@@ -133,6 +133,13 @@ describe('the Nitro PKI', () => {
     expect(second.leafKey.point).not.toEqual(first.leafKey.point);
   });
 
+  it('takes a clock that counts parts of a millisecond', async () => {
+    const pki = await createNitroPki({ clock: () => NOW + 0.75 });
+    const document = await issueAttestationDocument(pki, { moduleId: MODULE_ID, pcrs: { 0: '00'.repeat(48) } });
+    const payload = decodeCbor(decodeCoseSign1(document).payload) as CborMap;
+    expect(payload.get('timestamp')).toBe(NOW);
+  });
+
   it('makes another leaf when its clock was set back', async () => {
     let now = NOW;
     const pki = await createNitroPki({ seed: 'back', clock: () => now });

@@ -3,9 +3,9 @@ import { VMADDR_CID_ANY, VMADDR_CID_PARENT } from '@nitro-enclaves/vsock';
 import { EmulatorError } from '../error.ts';
 
 interface CommonRunOptions {
-  /** Default 1024. Not enforced; an image may be at most a quarter of it, as on Nitro. */
+  /** 64 to 33554432. Default 1024. Not enforced; an image may be at most a quarter of it, as on Nitro. */
   readonly memoryMiB?: number | undefined;
-  /** Default 2. Not enforced. */
+  /** 1 to 1024. Default 2. Not enforced. */
   readonly cpuCount?: number | undefined;
   /** 4 to 4294967294; 0 or absent for one that the emulator chooses. */
   readonly enclaveCid?: number | undefined;
@@ -41,6 +41,9 @@ export type RunEnclaveOptions = RunImageOptions | RunCommandOptions;
 
 /** nitro-cli takes no less (NE_MIN_MEM_REGION_SIZE and its own check). */
 const LEAST_MEMORY_MIB = 64;
+/** More than any instance has. */
+const MOST_MEMORY_MIB = 32 * 1024 * 1024;
+const MOST_CPUS = 1024;
 const DEFAULT_MEMORY_MIB = 1024;
 const DEFAULT_CPU_COUNT = 2;
 const FIRST_FREE_CID = 16;
@@ -75,6 +78,7 @@ function chooseCid(wanted: number | undefined, taken: ReadonlySet<number>): numb
 function chooseName(options: RunEnclaveOptions, taken: ReadonlySet<string>): string {
   const file = 'eif' in options ? basename(options.eif, '.eif') : basename(options.command[0] ?? '');
   const wanted = options.enclaveName ?? file;
+  if (options.enclaveName === '') refuse('expected a name of the enclave, found an empty one');
   if (options.enclaveName !== undefined && taken.has(wanted))
     refuse(`expected a name that no enclave has, found ${wanted}`);
   let name = wanted;
@@ -91,10 +95,12 @@ export function chooseSettings(
   taken: { readonly cids: ReadonlySet<number>; readonly names: ReadonlySet<string> },
 ): EnclaveSettings {
   const { memoryMiB = DEFAULT_MEMORY_MIB, cpuCount = DEFAULT_CPU_COUNT, debugMode = false } = options;
-  if (!Number.isInteger(memoryMiB) || memoryMiB < LEAST_MEMORY_MIB) {
-    refuse(`expected at least ${LEAST_MEMORY_MIB} MiB of memory, found ${memoryMiB}`);
+  if (!Number.isInteger(memoryMiB) || memoryMiB < LEAST_MEMORY_MIB || memoryMiB > MOST_MEMORY_MIB) {
+    refuse(`expected ${LEAST_MEMORY_MIB} to ${MOST_MEMORY_MIB} MiB of memory, found ${memoryMiB}`);
   }
-  if (!Number.isInteger(cpuCount) || cpuCount < 1) refuse(`expected at least one CPU, found ${cpuCount}`);
+  if (!Number.isInteger(cpuCount) || cpuCount < 1 || cpuCount > MOST_CPUS) {
+    refuse(`expected 1 to ${MOST_CPUS} CPUs, found ${cpuCount}`);
+  }
   return {
     memoryMiB,
     cpuCount,

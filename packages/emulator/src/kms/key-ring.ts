@@ -64,6 +64,7 @@ export class KeyRing {
 
   /** Aliases in the order of their names. */
   get aliases(): readonly KmsAlias[] {
+    this.#forgetDeleted();
     return [...this.#aliases.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
@@ -88,6 +89,7 @@ export class KeyRing {
   }
 
   alias(name: string): KmsAlias | undefined {
+    this.#forgetDeleted();
     return this.#aliases.get(name);
   }
 
@@ -144,7 +146,7 @@ export class KeyRing {
     const now = this.#clock();
     for (const { keyId, deletionDate } of this.#keys.values()) {
       if (deletionDate === null || deletionDate > now) continue;
-      for (const { name } of this.aliases.filter((alias) => alias.keyId === keyId)) this.deleteAlias(name);
+      for (const alias of [...this.#aliases.values()]) if (alias.keyId === keyId) this.deleteAlias(alias.name);
       this.#store.deleteKey(keyId);
       this.#keys.get(keyId)?.material.fill(0);
       this.#keys.delete(keyId);

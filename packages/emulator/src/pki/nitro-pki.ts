@@ -67,7 +67,9 @@ export class NitroPki {
     this.region = options.region ?? 'us-east-1';
     // Of each region its own: no two certificates of one issuer have the same serial number, no two authorities one key.
     this.#seed = root.seed.child(`region ${this.region}`);
-    this.clock = options.clock ?? Date.now;
+    const { clock } = options;
+    // Documents and certificates hold whole ms; a clock may count parts of one.
+    this.clock = clock === undefined ? Date.now : () => Math.floor(clock());
   }
 
   static async create(options: NitroPkiOptions): Promise<NitroPki> {

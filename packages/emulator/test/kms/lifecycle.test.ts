@@ -13,6 +13,9 @@ import {
 import type { EmulatedKms, EmulatedKmsOptions, NitroPki } from '@nitro-enclaves/emulator';
 import { createNitroPki, KeyPolicyError, startEmulatedKms } from '@nitro-enclaves/emulator';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ensureInitialKeys } from '../../src/kms/initial-keys.ts';
+import { KeyRing } from '../../src/kms/key-ring.ts';
+import { MEMORY_STORE } from '../../src/kms/store/store.ts';
 import { clientOf } from './sdk.ts';
 
 let pki: NitroPki;
@@ -212,5 +215,21 @@ describe('an emulated KMS', () => {
 
   it('does not start with a policy that is none', async () => {
     await expect(start({ keys: [{ policy: '{}' }] })).rejects.toBeInstanceOf(KeyPolicyError);
+  });
+});
+
+describe('the keys of an emulated KMS', () => {
+  it('lose their aliases with their lives, whoever looks first', async () => {
+    let now = 0;
+    const place = { region: 'us-east-1', accountId: '111122223333' };
+    const keys = new KeyRing(place, MEMORY_STORE, () => now);
+    await ensureInitialKeys(keys, [{ alias: 'alias/orders' }], now);
+    const [key] = keys.keys;
+    if (key === undefined) throw new TypeError('expected a key');
+    keys.save({ ...key, deletionDate: 1000 });
+    expect(keys.aliases).toHaveLength(1);
+    now = 1000;
+    expect(keys.alias('alias/orders')).toBeUndefined();
+    expect(keys.aliases).toEqual([]);
   });
 });
