@@ -1,5 +1,5 @@
-import { concatBytes, decodeHex, sigStructure } from '@nitro-enclaves/core';
-import { Encoder } from 'cbor-x';
+import type { CborInput } from '@nitro-enclaves/core';
+import { concatBytes, decodeHex, encodeCbor, sigStructure } from '@nitro-enclaves/core';
 import type { ChainAlterations, NitroPki } from './nitro-pki.ts';
 import type { P384KeyPair } from './p384-key.ts';
 
@@ -56,14 +56,12 @@ export interface DocumentAlterations {
 /** {1: -35}: ES384, the only header parameter (RFC 9052 §3.1). */
 export const PROTECTED_HEADER: Uint8Array = Uint8Array.of(0xa1, 0x01, 0x38, 0x22);
 
-const ENCODER = new Encoder({ mapsAsObjects: false, useRecords: false, tagUint8Array: false, variableMapSize: true });
-
 const INDEFINITE_MAP = Uint8Array.of(0xbf);
 const BREAK = Uint8Array.of(0xff);
 
-/** CBOR of one value, definite lengths. */
+/** CBOR of one value: definite lengths, maps in their own order. Throws `CborError` for what is no {@link CborInput}. */
 export function encodeValue(value: unknown): Uint8Array {
-  return new Uint8Array(ENCODER.encode(value));
+  return encodeCbor(value as CborInput, { keyOrder: 'given' });
 }
 
 /** CBOR of the payload's map. */
@@ -86,8 +84,7 @@ export function createFields(
   return new Map<unknown, unknown>([
     ['module_id', moduleId],
     ['digest', 'SHA384'],
-    // cbor-x would make a float of a number beyond 32 bits.
-    ['timestamp', BigInt(timestamp)],
+    ['timestamp', timestamp],
     [kind === 'enclave' ? 'pcrs' : 'nitrotpm_pcrs', new Map(values)],
     ['certificate', certificate],
     ['cabundle', caBundle],
