@@ -132,7 +132,7 @@ type ImageRule<Image> =
     };
 
 /** The freshness rule: a challenge, a window, or an explicit "any". */
-type FreshnessRule =
+export type FreshnessRule =
   | { readonly freshness: NonceFreshness | AgeFreshness }
   | {
       /** @deprecated Greppable opt-in: see {@link allowAnyAge}. */

@@ -11,6 +11,7 @@ export type {
   AttestationPolicy,
   Binding,
   EnclaveImage,
+  FreshnessRule,
   NitroTpmImage,
   NonceFreshness,
   PcrValue,

@@ -63,6 +63,7 @@ export type { EifEntry, EifListing, UnreadableRamdisk } from './read/entries.ts'
 export type { EifMetadata } from './read/metadata.ts';
 export type { Eif, EifPcrs } from './read/read-eif.ts';
 export type { EifSection, ReadEifOptions, ReadProgress } from './read/walk.ts';
+export type { EifSignatureAlgorithm } from './sign/algorithm.ts';
 export type { SigningCertificate } from './sign/certificate.ts';
 export type { EifSignature } from './sign/signature-section.ts';
 export type { VerifiedEif, VerifySignatureOptions } from './sign/verify-signature.ts';

@@ -13,7 +13,7 @@ export type {
   TransportFault,
 } from './faults.ts';
 export { FaultController, FaultSchedule } from './faults.ts';
-export type { Flaw } from './flaws/flaw.ts';
+export type { Flaw, FlawedIssue } from './flaws/flaw.ts';
 export type { FlawName } from './flaws/issue.ts';
 export { FLAWS, issueFlawedDocument } from './flaws/issue.ts';
 export type { DescribeOptions, EmulatedEnclave } from './hypervisor/emulated-enclave.ts';
@@ -35,6 +35,8 @@ export type {
   AttestationRule,
   Condition,
   ConditionOutcome,
+  ContextEntries,
+  Decision,
   DecisionKind,
   EmulatedCredentials,
   EmulatedKms,
@@ -47,6 +49,7 @@ export type {
   KeyUsage,
   Mismatch,
   PolicyInput,
+  PolicySource,
   Simulation,
   SimulationErrorCode,
   SimulationRequest,
@@ -66,10 +69,12 @@ export type { EnclaveIdentity, ImageMeasurements } from './nsm/enclave-identity.
 export type { NsmServer } from './nsm/nsm-server.ts';
 export { serveNsm } from './nsm/nsm-server.ts';
 export type { EmulatorKmsOptions } from './parent/parent-services.ts';
-export type { AttestationDocumentRequest, PayloadEncoding } from './pki/document.ts';
+export type { AttestationDocumentRequest, DocumentAlterations, PayloadEncoding } from './pki/document.ts';
 export { issueAttestationDocument } from './pki/document.ts';
-export type { NitroChain, NitroPkiOptions } from './pki/nitro-pki.ts';
+export type { ChainAlterations, NitroChain, NitroPkiOptions } from './pki/nitro-pki.ts';
 export { createNitroPki, NitroPki } from './pki/nitro-pki.ts';
+export type { P384KeyPair } from './pki/p384-key.ts';
+export type { Validity } from './pki/schedule.ts';
 export { readFaults } from './read-faults.ts';
 export { Seed } from './seed.ts';
 export type { FaultyTransportOptions } from './transport/faulty-transport.ts';

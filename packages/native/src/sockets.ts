@@ -13,6 +13,7 @@ export function openSocket(family: number): number {
   return expectSuccess('socket', addon().socket(family));
 }
 
+/** Closes a descriptor that {@link openSocket} or a report gave. */
 export function closeSocket(descriptor: number): void {
   expectSuccess('close', addon().close(descriptor));
 }
@@ -30,6 +31,7 @@ export function duplicateSocket(from: number, onto: number): void {
   expectSuccess('dup3', addon().duplicate(from, onto));
 }
 
+/** Gives a socket its own end's name: a `struct sockaddr` in bytes. */
 export function bindSocket(descriptor: number, name: Uint8Array): void {
   expectSuccess('bind', addon().bind(descriptor, name));
 }

@@ -30,7 +30,7 @@ export type { LogSinkOptions, ReceivedRecord, RefusedLine } from './logs/log-sin
 export { LogSink, startLogSink } from './logs/log-sink.ts';
 export type { OpenTelemetryTarget } from './logs/open-telemetry.ts';
 export { toOpenTelemetry } from './logs/open-telemetry.ts';
-export type { LogRecord, MetricRecord, TelemetryRecord } from './logs/record.ts';
+export type { FieldValue, LogLevel, LogRecord, MetricRecord, TelemetryRecord } from './logs/record.ts';
 export { LOG_PORT } from './logs/record.ts';
 export type { AllowEntry, Permission, Target } from './proxy/allow-list.ts';
 export { AllowList } from './proxy/allow-list.ts';
