@@ -1,5 +1,6 @@
 import type { Pcrs } from '@nitro-enclaves/attestation';
 import { encodeHex, NitroEnclavesError } from '@nitro-enclaves/core';
+import type { Arn } from './arn.ts';
 import { kmsArn, parseArn } from './arn.ts';
 import type { Policy, PolicyInput } from './policy/document.ts';
 import { parsePolicy } from './policy/document.ts';
@@ -52,7 +53,7 @@ export interface SimulationRequest {
   readonly identityPolicies?: readonly PolicyInput[];
   /** Further keys of the request context, such as `kms:ViaService` or `aws:SourceIp`; they win over what is assumed. */
   readonly context?: ContextEntries;
-  /** Default `us-east-1`, or the region of `resource`. */
+  /** Default: the region of the key, else `us-east-1`. */
   readonly region?: string;
   /** The time of the request, in ms since the epoch. Default: now. */
   readonly now?: number;
@@ -80,7 +81,8 @@ const KEYLESS_ACTIONS: ReadonlySet<string> = new Set(
 );
 const PCR_HEX = /^[0-9a-f]{96}$/;
 const MADE_UP_KEY = 'key/00000000-0000-0000-0000-000000000000';
-const MADE_UP_ROLE = 'arn:aws:iam::111122223333:role/anybody';
+const MADE_UP_ROLE = 'role/anybody';
+const MADE_UP_ACCOUNT = '111122223333';
 const EVERYTHING: PolicyInput = { Version: '2012-10-17', Statement: { Effect: 'Allow', Action: '*', Resource: '*' } };
 
 function readPcr(index: string, value: string | Uint8Array): string {
@@ -130,13 +132,15 @@ function isAccount(name: string): boolean {
   return /^\d{12}$/.test(name) || name.endsWith(':root');
 }
 
-/** A role is meant rather than the account that it is in; `*` means whoever asks. */
-function assumePrincipal(policy: Policy, action: string): string {
+/** A role is meant rather than the account that it is in; `*` means whoever asks, of the key's own account. */
+function assumePrincipal(policy: Policy, action: string, key: Arn | null): string {
   const names = allowedPrincipals(policy, action);
   const own = names.filter((name) => !isAccount(name) && name !== '*');
   const [only, ...others] = own.length > 0 ? own : names;
-  if (only === undefined || only === '*') return MADE_UP_ROLE;
-  if (others.length === 0) return /^\d{12}$/.test(only) ? `arn:aws:iam::${only}:root` : only;
+  if (only === undefined || only === '*') {
+    return `arn:${key?.partition ?? 'aws'}:iam::${key?.accountId ?? MADE_UP_ACCOUNT}:${MADE_UP_ROLE}`;
+  }
+  if (others.length === 0) return /^\d{12}$/.test(only) ? `arn:${key?.partition ?? 'aws'}:iam::${only}:root` : only;
   throw new SimulationError(
     'SIMULATION_PRINCIPAL',
     `expected a principal, since the policy allows ${action} to ${others.length + 1} of them`,
@@ -167,10 +171,15 @@ function expectTime(now: number | undefined): void {
   throw new SimulationError('SIMULATION_TIME', `expected now in ms since the epoch, found ${now}`);
 }
 
-function assumeResource({ statements }: Policy, { accountId }: Principal, region: string): string {
+/** The key that the policy itself names, if it names one. */
+function namedResource({ statements }: Policy): string | undefined {
   const named = statements.flatMap(({ resource }) => (resource.isNegated ? [] : resource.values));
-  const key = named.find((value) => /^arn:[^:]+:kms:[^:*?$]+:\d{12}:key\/[0-9a-z-]+$/.test(value));
-  return key ?? kmsArn({ region, accountId }, MADE_UP_KEY);
+  return named.find((value) => /^arn:[^:]+:kms:[^:*?$]+:\d{12}:key\/[0-9a-z-]+$/.test(value));
+}
+
+/** Roles and federated users act through temporary credentials, and only those say whether there was MFA. */
+function isSession({ type }: Principal): boolean {
+  return type === 'AssumedRole' || type === 'FederatedUser';
 }
 
 function circumstancesOf(
@@ -179,7 +188,7 @@ function circumstancesOf(
 ): ContextEntries {
   const stated = new Set(Object.keys(context).map((name) => name.toLowerCase()));
   const assumed = {
-    ...circumstanceEntries({ principal, region, now }),
+    ...circumstanceEntries({ principal, region, now, isTemporary: isSession(principal) }),
     ...keyEntries({ accountId, keySpec: 'SYMMETRIC_DEFAULT', keyUsage: 'ENCRYPT_DECRYPT' }),
     'kms:EncryptionAlgorithm': 'SYMMETRIC_DEFAULT',
     ...encryptionContextEntries(new Map(Object.entries(encryptionContext))),
@@ -202,10 +211,12 @@ export function simulate(request: SimulationRequest): Simulation {
   if (request.resource !== undefined) expectResource(request.resource);
   const policy = parsePolicy(request.policy);
   const document = measuredDocument(request);
-  const principal = principalOf(request.principal ?? assumePrincipal(policy, action));
-  const region = request.region ?? parseArn(request.resource ?? '')?.region ?? 'us-east-1';
+  const named = request.resource ?? namedResource(policy);
+  const key = parseArn(named ?? '');
+  const principal = principalOf(request.principal ?? assumePrincipal(policy, action, key));
+  const region = request.region ?? key?.region ?? 'us-east-1';
   const isKeyless = KEYLESS_ACTIONS.has(action.toLowerCase());
-  const resource = isKeyless ? '*' : (request.resource ?? assumeResource(policy, principal, region));
+  const resource = isKeyless ? '*' : (named ?? kmsArn({ region, accountId: principal.accountId }, MADE_UP_KEY));
   const accountId = parseArn(resource)?.accountId ?? principal.accountId;
   const isAttested = document !== null && ATTESTED_ACTIONS.has(action.toLowerCase());
   const context = createContext(

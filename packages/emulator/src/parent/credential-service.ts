@@ -59,6 +59,8 @@ export async function startCredentialService({
   const server: VsockServer = transport.createServer({ allowHalfOpen: true }, (socket) =>
     http.emit('connection', socket),
   );
+  // A connection that could not be taken is its own client's trouble; without a listener it would end this process.
+  server.on('error', () => undefined);
   await server.listen({ port });
   return {
     close: async () => {

@@ -23,5 +23,7 @@ export async function startKmsRelay(
   port: number = KMS_RELAY_PORT,
 ): Promise<VsockServer> {
   const server = transport.createServer({ allowHalfOpen: true }, (socket) => relay(socket, target));
+  // A connection that could not be taken is its own client's trouble; without a listener it would end this process.
+  server.on('error', () => undefined);
   return server.listen({ port });
 }

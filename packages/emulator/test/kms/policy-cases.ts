@@ -602,7 +602,7 @@ const EXISTENCE: readonly PolicyCase[] = [
     { 'aws:MultiFactorAuthAge': '3600' },
     true,
   ),
-  condition('BoolIfExists without the key', 'BoolIfExists', { 'aws:MultiFactorAuthPresent': 'true' }, true),
+  condition('BoolIfExists without the key', 'BoolIfExists', { 'x:Flag': 'true' }, true),
   condition('IpAddressIfExists without the key', 'IpAddressIfExists', { 'aws:SourceIp': '10.0.0.0/8' }, true),
   condition('Null true and absent', 'Null', { [IMAGE_KEY]: 'true' }, true, { pcrs: null }),
   condition('Null true and present', 'Null', { [IMAGE_KEY]: 'true' }, false),
@@ -755,7 +755,8 @@ const OTHERS: readonly PolicyCase[] = [
   condition('Bool false', 'Bool', { 'aws:SecureTransport': 'false' }, false),
   condition('Bool as JSON boolean', 'Bool', { 'aws:SecureTransport': true }, true),
   condition('Bool in upper case', 'Bool', { 'aws:SecureTransport': 'TRUE' }, true),
-  condition('Bool of a missing key', 'Bool', { 'aws:MultiFactorAuthPresent': 'false' }, false),
+  condition('Bool of a missing key', 'Bool', { 'x:Flag': 'false' }, false),
+  condition('Bool of what only sessions have', 'Bool', { 'aws:MultiFactorAuthPresent': 'false' }, true),
   condition('BinaryEquals', 'BinaryEquals', { 'x:Blob': 'AQI=' }, true, { context: { 'x:Blob': 'AQI=' } }),
   condition('BinaryEquals of another', 'BinaryEquals', { 'x:Blob': 'AQI=' }, false, { context: { 'x:Blob': 'AQM=' } }),
 ];

@@ -240,6 +240,15 @@ describe('decisions', () => {
 });
 
 describe('a simulation', () => {
+  it('takes region, account and partition of what it assumes from the key that the policy names', () => {
+    const Resource = 'arn:aws-cn:kms:cn-north-1:999988887777:key/11111111-2222-3333-4444-555555555555';
+    const Condition = { StringEquals: { 'aws:RequestedRegion': 'cn-north-1', 'kms:CallerAccount': '999988887777' } };
+    const Statement = { Effect: 'Allow', Principal: '*', Action: 'kms:Decrypt', Resource, Condition };
+    const { decision, resource, principal } = simulate({ policy: { Version: '2012-10-17', Statement } });
+    expect([decision, resource]).toEqual(['allowed', Resource]);
+    expect(principal).toBe('arn:aws-cn:sts::999988887777:assumed-role/anybody/emulator');
+  });
+
   const IMAGE = { StringEqualsIgnoreCase: { 'kms:RecipientAttestation:ImageSha384': PCRS[0] } };
   const policy = policyOf({ statements: [{ ...ALLOW, Principal: { AWS: ROLE }, Sid: 'Enclave', Condition: IMAGE }] });
 
@@ -259,6 +268,14 @@ describe('a simulation', () => {
     expect(explanation).toContain(
       `not met: StringEqualsIgnoreCase kms:RecipientAttestation:ImageSha384: expected ${PCRS[0]}, found ${zero}`,
     );
+  });
+
+  it('knows that a role acts through temporary credentials, and a user does not', () => {
+    const Condition = { Bool: { 'aws:MultiFactorAuthPresent': 'false' } };
+    const anybody = policyOf({ statements: [{ ...ALLOW, Principal: '*', Condition }] });
+    expect(simulate({ policy: anybody, principal: ROLE }).decision).toBe('allowed');
+    const user = 'arn:aws:iam::111122223333:user/alice';
+    expect(simulate({ policy: anybody, principal: user }).decision).toBe('implicitDeny');
   });
 
   it('says that there is no document where there is none', () => {
