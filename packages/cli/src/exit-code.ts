@@ -8,7 +8,7 @@ export const EXIT_CODE = {
   USAGE: 2,
   /** The evidence is genuine, but not what the policy asked for. */
   POLICY: 3,
-  /** A file, device or peer could not be read, written or reached. */
+  /** A file, device or peer could not be read, written or reached; or the command was told to stop before it was done. */
   UNAVAILABLE: 4,
   /** A fault of this program. */
   INTERNAL: 70,

@@ -67,12 +67,18 @@ function isUnavailable(error: unknown): error is Error {
   return error instanceof Error && ('syscall' in error || error.name === 'NativeUnavailableError');
 }
 
-function exitCodeOf(error: unknown): ExitCode {
+function exitCodeOf(error: unknown, { signal }: CommandContext): ExitCode {
+  if (isStop(error, signal)) return EXIT_CODE.UNAVAILABLE;
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODE.OK : EXIT_CODE.USAGE;
   if (error instanceof NitroEnclavesError) {
     return EXIT_CODES_BY_CODE.get(error.code) ?? EXIT_CODES.get(error.name) ?? EXIT_CODE.BAD_EVIDENCE;
   }
   return isUnavailable(error) ? EXIT_CODE.UNAVAILABLE : EXIT_CODE.INTERNAL;
+}
+
+/** Whether a command ended because it was told to stop, which is no fault of this program. */
+function isStop(error: unknown, { aborted, reason }: AbortSignal): error is Error {
+  return aborted && error === reason && error instanceof Error;
 }
 
 /** What the system says; of a folder it says neither what was expected nor what to do. */
@@ -81,8 +87,12 @@ function sentenceOf({ message }: Error): string {
 }
 
 /** One line for an error that is expected, the whole stack for a fault of this program. */
-function report(error: unknown, { stderr }: CommandContext): void {
+function report(error: unknown, { stderr, signal }: CommandContext): void {
   if (error instanceof CommanderError) return;
+  if (isStop(error, signal)) {
+    stderr.write(`error: ${error.message}\n`);
+    return;
+  }
   // A message may quote a name of somebody else's.
   if (error instanceof NitroEnclavesError) stderr.write(`error: ${escapeControls(error.message)} (${error.code})\n`);
   else if (isUnavailable(error)) stderr.write(`error: ${sentenceOf(error)}\n`);
@@ -112,6 +122,6 @@ export async function run(args: readonly string[], context: CommandContext): Pro
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     report(error, context);
-    context.exitWith(exitCodeOf(error));
+    context.exitWith(exitCodeOf(error, context));
   }
 }

@@ -147,6 +147,16 @@ describe('the launch walk-through', () => {
     expect(out).toMatch(/first\nlast\n$/);
   });
 
+  it('run-enclave ends with one sentence when it is told to stop', async () => {
+    const stop = AbortSignal.abort(new Error('stopped by SIGINT'));
+    const args = ['emulator', 'run-enclave', '--folder', folder, '--', 'sh', 'app.sh'];
+    expect(await nitro(args, { signal: stop })).toEqual({
+      code: EXIT_CODE.UNAVAILABLE,
+      out: '',
+      err: 'error: stopped by SIGINT\n',
+    });
+  });
+
   it('terminate-enclave ends one or all, and says so', async () => {
     await at('run-enclave', '--enclave-name', 'one', '--', 'sh', 'app.sh');
     await at('run-enclave', '--enclave-name', 'two', '--', 'sh', 'app.sh');

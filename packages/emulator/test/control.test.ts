@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import type { Server } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { ControlServer, Emulator } from '@nitro-enclaves/emulator';
@@ -73,6 +75,40 @@ describe('an emulator that another process speaks with', () => {
   it('is said to be missing where there is none', async () => {
     const nobody = connectEmulator(join(emulator.folder, 'vsock'));
     await expect(nobody.describeEnclaves()).rejects.toMatchObject({ code: 'EMULATOR_UNREACHABLE' });
+  });
+});
+
+describe('what speaks in place of an emulator', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'ne-'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  async function answering(answer: string | undefined): Promise<Server> {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      if (answer !== undefined) socket.end(answer);
+    });
+    server.listen(join(folder, 'control.sock'));
+    await once(server, 'listening');
+    return server;
+  }
+
+  it.each(['no JSON\n', 'no line', ''])('is not taken for one: %j', async (answer) => {
+    const server = await answering(answer);
+    const run = connectEmulator(folder).runEnclave({ command: ['true'] });
+    await expect(run).rejects.toMatchObject({ code: 'EMULATOR_UNREACHABLE' });
+    server.close();
+  });
+
+  it('is waited for no longer than the signal says', async () => {
+    const server = await answering(undefined);
+    const stop = new AbortController();
+    const run = connectEmulator(folder).runEnclave({ command: ['true'], signal: stop.signal });
+    server.once('connection', () => stop.abort(new Error('enough')));
+    await expect(run).rejects.toThrow('enough');
+    server.close();
   });
 });
 

@@ -7,6 +7,7 @@ import { clientOf } from './folder-option.ts';
 export async function copyConsole(console: Readable, { stdout, signal }: CommandContext): Promise<void> {
   const stop = () => console.destroy();
   signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
   try {
     for await (const bytes of console) stdout.write(bytes);
   } catch (error) {

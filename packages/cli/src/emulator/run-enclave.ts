@@ -46,7 +46,7 @@ export function whatToRun(
 function runOptions(what: WhatToRun, options: RunOptions, context: CommandContext): RunEnclaveOptions {
   const { memory: memoryMiB, cpuCount, enclaveCid, enclaveName, attachConsole = false } = options;
   const debugMode = (options.debugMode ?? false) || attachConsole;
-  const common = { memoryMiB, cpuCount, enclaveCid, enclaveName, debugMode };
+  const common = { memoryMiB, cpuCount, enclaveCid, enclaveName, debugMode, signal: context.signal };
   if ('eif' in what) return { ...common, eif: pathOf(context, what.eif) };
   const { env, measure = [] } = options;
   return {

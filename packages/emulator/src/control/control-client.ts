@@ -15,7 +15,7 @@ import { CONTROL_SOCKET, errorOf } from './protocol.ts';
 
 /** An emulator that another process runs. Its results have nitro-cli's shapes; its errors are those of {@link Emulator}. */
 export interface EmulatorClient {
-  /** A `signal` counts until the request is sent. */
+  /** A `signal` ends the waiting; an enclave whose start the emulator was told of may start all the same. */
   runEnclave(options: RunEnclaveOptions): Promise<RunEnclaveOutput>;
   describeEnclaves(options?: DescribeOptions): Promise<DescribeEnclaveOutput[]>;
   terminateEnclave(enclave: string): Promise<TerminateEnclaveOutput>;
@@ -41,7 +41,7 @@ function open(folder: string): Promise<Socket> {
 const NEWLINE = 0x0a;
 
 /** Reads the answer's line, and puts back what came after it. */
-function readAnswer(socket: Socket): Promise<ControlAnswer> {
+function readLine(socket: Socket): Promise<string> {
   let received: Buffer = Buffer.alloc(0);
   return new Promise((resolve, reject) => {
     const settle = (outcome: () => void) => {
@@ -57,24 +57,49 @@ function readAnswer(socket: Socket): Promise<ControlAnswer> {
       if (end < 0) return;
       settle(() => {
         if (received.length > end + 1) socket.unshift(received.subarray(end + 1));
-        resolve(JSON.parse(received.toString('utf8', 0, end)));
+        resolve(received.toString('utf8', 0, end));
       });
     };
     socket.on('data', read).on('end', ended).on('error', reject);
   });
 }
 
-async function ask(folder: string, request: ControlRequest): Promise<{ socket: Socket; result: unknown }> {
-  const socket = await open(folder);
-  socket.end(`${JSON.stringify(request)}\n`);
-  const answer = await readAnswer(socket);
-  if ('result' in answer) return { socket, result: answer.result };
-  socket.destroy();
-  throw errorOf(answer.error);
+function parseAnswer(line: string): ControlAnswer {
+  try {
+    return JSON.parse(line);
+  } catch (cause) {
+    throw new EmulatorError('EMULATOR_UNREACHABLE', 'expected the answer of an emulator, found none', { cause });
+  }
 }
 
-async function askOnce<Result>(folder: string, request: ControlRequest): Promise<Result> {
-  const { socket, result } = await ask(folder, request);
+async function ask(
+  folder: string,
+  request: ControlRequest,
+  signal?: AbortSignal,
+): Promise<{ socket: Socket; result: unknown }> {
+  const socket = await open(folder);
+  if (signal?.aborted) {
+    socket.destroy();
+    throw signal.reason;
+  }
+  // Who does not want the answer any more does not wait for it; what was begun goes on in the emulator.
+  const stop = () => socket.destroy(signal?.reason);
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    socket.end(`${JSON.stringify(request)}\n`);
+    const answer = parseAnswer(await readLine(socket));
+    if ('result' in answer) return { socket, result: answer.result };
+    throw errorOf(answer.error);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+async function askOnce<Result>(folder: string, request: ControlRequest, signal?: AbortSignal): Promise<Result> {
+  const { socket, result } = await ask(folder, request, signal);
   socket.destroy();
   return result as Result;
 }
@@ -87,7 +112,7 @@ export function connectEmulator(folder: string): EmulatorClient {
   return {
     runEnclave: async ({ signal, ...options }) => {
       signal?.throwIfAborted();
-      return askOnce(folder, { command: 'run-enclave', options });
+      return askOnce(folder, { command: 'run-enclave', options }, signal);
     },
     describeEnclaves: (options = {}) => askOnce(folder, { command: 'describe-enclaves', options }),
     terminateEnclave: (enclave) => askOnce(folder, { command: 'terminate-enclave', enclave }),
