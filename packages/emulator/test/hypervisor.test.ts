@@ -375,6 +375,17 @@ describe('the same seed', () => {
 });
 
 describe('an enclave that ends', () => {
+  it.each([
+    ['sh -c "exit 143"', { exitCode: 143, signal: null }],
+    // As the shell tells of a program that it ran and that a signal ended: the shell itself ended by itself.
+    ['sh -c "kill -SEGV \\$\\$"; exit $?', { exitCode: 139, signal: null }],
+    [`exec ${process.execPath} -e "process.kill(process.pid, 'SIGSEGV'); process.abort()"`, { exitCode: null }],
+  ])('says how, and takes no exit code for a signal: %s', async (script, exit) => {
+    await using emulator = await startEmulator({ kms: false });
+    const enclave = await emulator.runEnclave({ command: ['sh', '-c', script] });
+    expect(await enclave.exited).toMatchObject({ ...exit, terminated: false });
+  });
+
   it('keeps its CID until nothing of it is left, and the next one may have it then', async () => {
     await using emulator = await startEmulator({ kms: false });
     const options: RunCommandOptions = { command: ['true'], enclaveCid: 50, enclaveName: 'again' };

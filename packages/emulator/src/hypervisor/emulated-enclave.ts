@@ -147,7 +147,7 @@ export class EmulatedEnclave {
   async #end(): Promise<EnclaveExit> {
     const closed = once(this.#process, 'close');
     const [exitCode, signal] = await once(this.#process, 'exit');
-    const exit = describeExit({ exitCode, signal, terminated: this.#terminated });
+    const exit: EnclaveExit = { exitCode, signal, terminated: this.#terminated };
     this.#killGroup();
     this.#isEnding = true;
     try {
@@ -168,21 +168,4 @@ export class EmulatedEnclave {
       if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
     }
   }
-}
-
-const SIGNAL_EXIT = 128;
-const SIGNALS: ReadonlyMap<number, NodeJS.Signals> = new Map([
-  [4, 'SIGILL'],
-  [6, 'SIGABRT'],
-  [7, 'SIGBUS'],
-  [8, 'SIGFPE'],
-  [9, 'SIGKILL'],
-  [11, 'SIGSEGV'],
-  [15, 'SIGTERM'],
-]);
-
-/** unshare passes its child's signal on, or tells it as an exit code above 128, as shells do. */
-function describeExit(exit: EnclaveExit): EnclaveExit {
-  const signal = exit.exitCode === null ? undefined : SIGNALS.get(exit.exitCode - SIGNAL_EXIT);
-  return signal === undefined ? exit : { ...exit, exitCode: null, signal };
 }

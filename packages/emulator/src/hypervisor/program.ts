@@ -16,7 +16,10 @@ export interface Program {
 export interface EnclaveExit {
   /** Its exit code; `null` when a signal ended it. */
   readonly exitCode: number | null;
-  /** The signal that ended it, such as `SIGKILL`; `null` when it ended by itself. */
+  /**
+   * The signal that ended it, such as `SIGSEGV`; `null` when it ended by itself. That somebody else than the emulator killed
+   * a program in namespaces (SIGKILL), unshare of util-linux tells as exit code 1.
+   */
   readonly signal: NodeJS.Signals | null;
   /** Whether it was terminated from outside rather than by itself. */
   readonly terminated: boolean;
