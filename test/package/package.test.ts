@@ -1,6 +1,7 @@
 // What a user gets: the packed tarballs, installed by npm in a folder that knows nothing of this workspace.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { version as esbuild } from 'esbuild';
@@ -15,6 +16,11 @@ const entries = packageFolders().flatMap((folder) => {
     .filter((path) => !path.endsWith('.json'))
     .map((path) => name + path.slice(1));
 });
+
+const require = createRequire(import.meta.url);
+const TSC = require.resolve('typescript/bin/tsc');
+
+const { version: nodeTypes } = require('@types/node/package.json');
 
 let project: string;
 
@@ -35,7 +41,12 @@ beforeAll(async () => {
   project = mkdtempSync(join(tmpdir(), 'installed-'));
   const packed = await packAll(join(project, 'tarballs'));
   const dependencies = Object.fromEntries(packed.map(({ name, tarball }) => [name, `file:${tarball}`]));
-  const manifest = { type: 'module', private: true, dependencies, devDependencies: { esbuild } };
+  const manifest = {
+    type: 'module',
+    private: true,
+    dependencies,
+    devDependencies: { esbuild, '@types/node': nodeTypes },
+  };
   writeFileSync(join(project, 'package.json'), JSON.stringify(manifest));
   runThere('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline');
 }, 600_000);
@@ -93,6 +104,36 @@ describe('the packed packages, installed elsewhere without running any script', 
     expect(version.trim()).toBe(manifestOf('cli').version);
   });
 });
+
+/** The emulator's signatures have types of @peculiar/x509, which are not strict. */
+const STRICT = entries.filter((entry) => !entry.includes('/emulator'));
+const OF_BROWSERS = entries.filter((entry) => /\/(attestation|core|eif)\b/.test(entry));
+
+const COMPILERS = [
+  { where: 'Node, as ES modules', file: 'all.mts', of: STRICT, options: { module: 'node16', types: ['node'] } },
+  { where: 'Node, as CommonJS', file: 'all.cts', of: STRICT, options: { module: 'nodenext', types: ['node'] } },
+  { where: 'a bundler', file: 'all.ts', of: STRICT, options: { moduleResolution: 'bundler', types: ['node'] } },
+  {
+    where: 'a browser',
+    file: 'browser.ts',
+    of: OF_BROWSERS,
+    options: { moduleResolution: 'bundler', types: [], lib: ['es2022', 'dom'] },
+  },
+];
+
+describe('the types of the packed packages', () => {
+  it.each(COMPILERS)('are checked without any leniency in $where', ({ file, of, options }) => {
+    const imports = of.map((entry, index) =>
+      file.endsWith('.cts') ? `import e${index} = require('${entry}');` : `import * as e${index} from '${entry}';`,
+    );
+    const names = of.map((_, index) => `e${index}`);
+    writeFileSync(join(project, file), `${imports.join('\n')}\nvoid [${names.join(', ')}];\n`);
+    const strict = { strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false, verbatimModuleSyntax: true };
+    const compilerOptions = { noEmit: true, target: 'es2022', lib: ['es2022'], ...strict, ...options };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }));
+    runThere(process.execPath, TSC, '--project', '.');
+  });
+}, 120_000);
 
 /** Loads the AWS SDK, which is CommonJS, and the addon, for a socket of the one family that every machine has. */
 const PROGRAM = `
