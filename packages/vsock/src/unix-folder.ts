@@ -58,7 +58,8 @@ async function isOtherFile(path: string): Promise<boolean> {
 
 /**
  * Takes away a socket whose process has died without doing so; whether there is now room at `path`. It is moved aside
- * before it is looked at again, so that a listener which another process opens in between is not taken for the dead one. A file that is no socket is nobody's to take away.
+ * before it is looked at again, so that a listener which another process opens in between is not taken for the dead one. A
+ * file that is no socket is nobody's to take away.
  */
 export async function removeDeadSocket(path: string): Promise<boolean> {
   if ((await isOtherFile(path)) || (await answers(path))) return false;
