@@ -375,6 +375,18 @@ describe('the same seed', () => {
 });
 
 describe('an enclave that ends', () => {
+  it('has ended though a process that left its group holds on to its console', async () => {
+    await using emulator = await startEmulator({ kms: false, namespaces: false });
+    const enclave = await emulator.runEnclave({
+      command: ['sh', '-c', 'setsid sleep 600 & echo $!; exit 4'],
+      debugMode: true,
+    });
+    let text = '';
+    for await (const bytes of enclave.console()) text += String(bytes);
+    expect(await enclave.exited).toMatchObject({ exitCode: 4 });
+    process.kill(Number(text), 'SIGKILL');
+  });
+
   it.each([
     ['sh -c "exit 143"', { exitCode: 143, signal: null }],
     // As the shell tells of a program that it ran and that a signal ended: the shell itself ended by itself.

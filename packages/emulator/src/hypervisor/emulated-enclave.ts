@@ -35,6 +35,9 @@ export interface DescribeOptions {
   readonly metadata?: boolean | undefined;
 }
 
+/** How long the console is read after the program has ended: what it wrote last is there already. */
+const OUTLIVED_MS = 1000;
+
 const ZERO_PCR = '0'.repeat(96);
 
 /** An application that runs as an enclave. Its JSON is that of `nitro-cli run-enclave`. */
@@ -150,13 +153,21 @@ export class EmulatedEnclave {
     const exit: EnclaveExit = { exitCode, signal, terminated: this.#terminated };
     this.#killGroup();
     this.#isEnding = true;
+    const hangUp = setTimeout(() => this.#hangUp(), OUTLIVED_MS);
     try {
       await closed;
+      clearTimeout(hangUp);
       await this.#parts.cleanUp(exit);
     } finally {
       this.#console.end();
     }
     return exit;
+  }
+
+  /** Whoever has left the group and holds on to the console would keep the enclave from ending. */
+  #hangUp(): void {
+    this.#process.stdout?.destroy();
+    this.#process.stderr?.destroy();
   }
 
   /** The program and, where there are no namespaces to end with it, what it started and left. */
