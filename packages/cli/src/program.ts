@@ -9,6 +9,8 @@ import { escapeControls } from './output.ts';
 /** The version of this package: the folder above is its own both in the tree and installed. */
 const { version }: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 
+const VERSION_FLAGS = ['-V', '--version'];
+
 /** Adds one area's commands, such as `attestation verify`, to the program. */
 export type RegisterCommands = (program: Command, context: CommandContext) => void;
 
@@ -99,8 +101,9 @@ function report(error: unknown, { stderr, signal }: CommandContext): void {
   else stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 }
 
-/** The area that the command line names, or all of them, for help and for names that come near one. */
-function areasFor([name]: readonly string[]): readonly Area[] {
+/** The area that the command line names, or all of them, for help and for names that come near one. The version needs none. */
+function areasFor([name = '']: readonly string[]): readonly Area[] {
+  if (VERSION_FLAGS.includes(name)) return [];
   const named = AREAS.filter(({ command }) => command === name);
   return named.length > 0 ? named : AREAS;
 }
@@ -109,7 +112,7 @@ function areasFor([name]: readonly string[]): readonly Area[] {
 export async function run(args: readonly string[], context: CommandContext): Promise<void> {
   const program = new Command('nitro-enclaves')
     .description('AWS Nitro Enclaves: attestation, images, KMS policies, vsock and an emulator')
-    .version(version)
+    .version(version, VERSION_FLAGS.join(', '))
     // An option belongs to the command that it follows: a subcommand may have one of the same name as its parent.
     .enablePositionalOptions()
     .exitOverride()

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import type { Simulation, SimulationRequest } from '@nitro-enclaves/emulator';
-import { simulate } from '@nitro-enclaves/emulator';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { DOCUMENT_ARGUMENT, readDocument } from '../attestation/document-source.ts';
@@ -109,6 +108,8 @@ export function registerSimulate(kmsPolicy: Command, context: CommandContext): v
     .option('--json', 'print the decision with every statement and condition as JSON')
     .action(async (policyFile: string, options: SimulateOptions) => {
       if (options.nitroTpm && options.pcr === undefined) command.error('error: --nitro-tpm says what --pcr is of');
+      // Loaded here: the emulator is large, and `kms-policy` without `simulate` does not need it.
+      const { simulate } = await import('@nitro-enclaves/emulator');
       const simulation = simulate(await requestOf(policyFile, options, context));
       write(context, simulation, options);
       if (simulation.decision !== 'allowed') context.exitWith(EXIT_CODE.POLICY);
