@@ -423,6 +423,10 @@ describe('the instance of an emulator', () => {
   it.each([
     ['no ARN', { roleArn: 'x' }],
     ['the ARN of a user', { roleArn: 'arn:aws:iam::123456789012:user/me' }],
+    [
+      'a role of another partition than the region',
+      { region: 'cn-north-1', roleArn: 'arn:aws:iam::123456789012:role/x' },
+    ],
     ['an instance id that is none', { instanceId: 'i-XYZ' }],
     ['an instance id of another length', { instanceId: 'i-123456789' }],
     ['a region that is none', { region: 'Ireland' }],

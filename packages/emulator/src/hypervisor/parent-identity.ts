@@ -1,4 +1,5 @@
 import { EmulatorError } from '../error.ts';
+import { partitionOf } from '../kms/arn.ts';
 
 /** What an emulator is told of the instance that it stands for. */
 export interface ParentIdentity {
@@ -20,8 +21,11 @@ function expectForm(value: string | undefined, form: RegExp, expected: string): 
  * What is measured into PCR3 and PCR4, and stands in certificates, has AWS's form: a misspelt ARN would be measured as well.
  * @throws {EmulatorError} `EMULATOR_ARGUMENT`
  */
-export function expectParentIdentity({ region, instanceId, roleArn }: ParentIdentity): void {
+export function expectParentIdentity({ region = 'us-east-1', instanceId, roleArn }: ParentIdentity): void {
   expectForm(region, REGION, 'a region such as us-east-1');
   expectForm(instanceId, INSTANCE_ID, 'an instance id such as i-1234567890abcdef0');
   expectForm(roleArn, ROLE_ARN, "a role's ARN such as arn:aws:iam::123456789012:role/Webserver");
+  const partition = partitionOf(region);
+  if (roleArn === undefined || roleArn.split(':')[1] === partition) return;
+  throw new EmulatorError('EMULATOR_ARGUMENT', `expected a role of ${partition}, where ${region} is, found ${roleArn}`);
 }

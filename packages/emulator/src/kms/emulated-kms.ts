@@ -6,7 +6,7 @@ import type { KmsFault } from '../faults.ts';
 import { FaultSchedule } from '../faults.ts';
 import { Seed } from '../seed.ts';
 import type { KmsPlace } from './arn.ts';
-import { partitionOf } from './arn.ts';
+import { dnsSuffixOf, partitionOf } from './arn.ts';
 import type { EmulatedCredentials } from './caller.ts';
 import { CredentialBook, createCredentials } from './caller.ts';
 import { EmulatedKmsError } from './error.ts';
@@ -91,7 +91,7 @@ function placeOf({ region = DEFAULT_REGION, accountId = DEFAULT_ACCOUNT }: Emula
 
 /** A client inside of an enclave asks for KMS by the name that it has in AWS, wherever the connection ends. */
 function hostNamesOf({ region }: KmsPlace, { host = '127.0.0.1', hostNames = [] }: EmulatedKmsOptions): string[] {
-  const suffix = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+  const suffix = dnsSuffixOf(region);
   const names = [
     `kms.${region}.${suffix}`,
     `kms-fips.${region}.${suffix}`,

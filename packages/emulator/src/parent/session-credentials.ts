@@ -1,4 +1,5 @@
 import { encodeHex } from '@nitro-enclaves/core';
+import { partitionOf } from '../kms/arn.ts';
 import type { EmulatedCredentials, EmulatedKms } from '../kms/index.ts';
 import type { Seed } from '../seed.ts';
 
@@ -12,7 +13,7 @@ export type SessionCredentials = EmulatedCredentials & { readonly sessionToken: 
 
 /** Whose credentials they are: the role of the parent instance. */
 export interface SessionOptions {
-  readonly kms: Pick<EmulatedKms, 'accountId' | 'addCredentials'>;
+  readonly kms: Pick<EmulatedKms, 'accountId' | 'addCredentials' | 'region'>;
   readonly seed: Seed;
   readonly instanceId: string;
   readonly roleArn: string | undefined;
@@ -21,7 +22,8 @@ export interface SessionOptions {
 
 /** ARN of the session in which an instance holds its role. */
 function sessionArn({ kms, instanceId, roleArn }: SessionOptions): string {
-  const [, partition = 'aws', , , account = kms.accountId, role = 'role/enclave-parent'] = roleArn?.split(':') ?? [];
+  const [, partition = partitionOf(kms.region), , , account = kms.accountId, role = 'role/enclave-parent'] =
+    roleArn?.split(':') ?? [];
   const name = role.slice(role.lastIndexOf('/') + 1);
   return `arn:${partition}:sts::${account}:assumed-role/${name}/${instanceId}`;
 }

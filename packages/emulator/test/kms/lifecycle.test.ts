@@ -16,6 +16,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ensureInitialKeys } from '../../src/kms/initial-keys.ts';
 import { KeyRing } from '../../src/kms/key-ring.ts';
 import { MEMORY_STORE } from '../../src/kms/store/store.ts';
+import { SessionIssuer } from '../../src/parent/session-credentials.ts';
+import { Seed } from '../../src/seed.ts';
 import { clientOf } from './sdk.ts';
 
 let pki: NitroPki;
@@ -97,12 +99,30 @@ describe('an emulated KMS', () => {
     client.destroy();
   });
 
-  it('speaks of the partition of its region', async () => {
-    await using kms = await start({ region: 'cn-north-1' });
+  it.each([
+    ['cn-north-1', 'aws-cn', 'amazonaws.com.cn'],
+    ['us-gov-west-1', 'aws-us-gov', 'amazonaws.com'],
+    ['us-iso-east-1', 'aws-iso', 'c2s.ic.gov'],
+    ['us-isob-east-1', 'aws-iso-b', 'sc2s.sgov.gov'],
+    ['eu-isoe-west-1', 'aws-iso-e', 'cloud.adc-e.uk'],
+    ['us-isof-south-1', 'aws-iso-f', 'csp.hci.ic.gov'],
+    ['eusc-de-east-1', 'aws-eusc', 'amazonaws.eu'],
+  ])('speaks of the partition of its region: %s', async (region, partition, suffix) => {
+    await using kms = await start({ region });
     const client = clientOf(kms);
     const { KeyMetadata } = await client.send(new CreateKeyCommand({}));
-    expect(KeyMetadata?.Arn).toMatch(/^arn:aws-cn:kms:cn-north-1:/);
-    await handshake(kms, 'kms.cn-north-1.amazonaws.com.cn');
+    expect(KeyMetadata?.Arn?.startsWith(`arn:${partition}:kms:${region}:`)).toBe(true);
+    await handshake(kms, `kms.${region}.${suffix}`);
+    client.destroy();
+  });
+
+  it('lets the parent of its partition use its keys, whose default policy names the account there', async () => {
+    await using kms = await start({ region: 'cn-north-1', keys: [{ alias: 'alias/orders' }] });
+    const seed = Seed.from('sessions');
+    const parent = { kms, seed, instanceId: 'i-1234567890abcdef0', roleArn: undefined, clock: Date.now };
+    const client = clientOf({ ...kms, credentials: new SessionIssuer(parent).current() });
+    const command = new EncryptCommand({ KeyId: 'alias/orders', Plaintext: Buffer.from('hello') });
+    expect((await client.send(command)).KeyId).toMatch(/^arn:aws-cn:kms:/);
     client.destroy();
   });
 
