@@ -82,6 +82,17 @@ describe('the packed packages, installed elsewhere without running any script', 
     }
   });
 
+  it('tell bundlers which modules do something when they are loaded, so that those are kept', () => {
+    for (const folder of packageFolders()) {
+      const installed = join(project, 'node_modules', '@nitro-enclaves', folder);
+      const loaded = readdirSync(installed, { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.js'))
+        .filter((file) => /^import ["']/m.test(readFileSync(join(installed, file), 'utf8')))
+        .map((file) => `./${file}`);
+      expect(manifestOf(folder).sideEffects, folder).toEqual(loaded.length > 0 ? loaded : false);
+    }
+  });
+
   it('bring the sources that a debugger shows inside of maps, and name no other map', () => {
     for (const folder of packageFolders()) {
       const installed = join(project, 'node_modules', '@nitro-enclaves', folder, 'dist');
