@@ -484,6 +484,15 @@ describe('a command that is told of in unusual ways', () => {
     });
   });
 
+  it('is looked for in folders as the working directory sees them', async () => {
+    await mkdir(join(folder, 'bin'));
+    await writeFile(join(folder, 'bin', 'here'), '#!/bin/sh\necho found', { mode: 0o755 });
+    expect(await output({ command: ['here'], workingDirectory: folder, searchPath: 'bin:/bin' })).toBe('found\n');
+    expect(await output({ command: ['here'], workingDirectory: join(folder, 'bin'), searchPath: ':/bin' })).toBe(
+      'found\n',
+    );
+  });
+
   it('is looked for as shells do: a file that cannot be executed is passed over', async () => {
     await writeFile(join(folder, 'true'), 'not a program', { mode: 0o644 });
     const enclave = await emulator.runEnclave({ command: ['true'], searchPath: `${folder}:/usr/bin:/bin` });

@@ -63,7 +63,7 @@ export async function findExecutable(
 ): Promise<string> {
   const candidates = name.includes('/')
     ? [resolve(workingDirectory, name)]
-    : searchPath.split(delimiter).map((folder) => join(folder, name));
+    : searchPath.split(delimiter).map((folder) => resolve(workingDirectory, folder, name));
   for (const candidate of candidates) if (await isExecutable(candidate)) return candidate;
   throw new EmulatorError('EMULATOR_COMMAND', `expected an executable named ${JSON.stringify(name)}, found none`);
 }
