@@ -160,6 +160,8 @@ describe('kms-policy simulate', () => {
     ['a document and PCRs', ['policy.json', '--pcr', `0=${IMAGE}`, '--document', 'document.bin'], EXIT_CODE.USAGE],
     ['a principal that is none', ['policy.json', '--principal', 'alice'], EXIT_CODE.USAGE],
     ['a time in words', ['policy.json', '--at', 'yesterday'], EXIT_CODE.USAGE],
+    ['a time without a zone', ['policy.json', '--at', '2026-01-15T12:00:00'], EXIT_CODE.USAGE],
+    ['a number for a time', ['policy.json', '--at', '1'], EXIT_CODE.USAGE],
     ['no policy', [], EXIT_CODE.USAGE],
     ['a PCR twice', ['policy.json', '--pcr', `0=${IMAGE}`, '--pcr', `0=${OTHER}`], EXIT_CODE.USAGE],
     ['a PCR by another spelling', ['policy.json', '--pcr', `00=${IMAGE}`], EXIT_CODE.USAGE],

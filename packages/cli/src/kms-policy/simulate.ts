@@ -44,8 +44,11 @@ function collectValues(text: string, values: Values = {}): Values {
   return { ...values, [name]: [...(Object.hasOwn(values, name) ? (values[name] ?? []) : []), value] };
 }
 
+/** Without a zone it would be another moment on every machine; and `Date.parse` takes "1" for a year. */
+const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/;
+
 function parseTime(text: string): number {
-  const time = Date.parse(text);
+  const time = TIME.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(time)) throw new InvalidArgumentError('expected a time such as 2026-01-15T12:00:00Z');
   return time;
 }
