@@ -1,48 +1,81 @@
 import { EmulatorError } from './error.ts';
-import type { Faults } from './faults.ts';
+import type { Faults, NsmErrorName } from './faults.ts';
+import { OPERATIONS } from './kms/operations/index.ts';
 
-/** What a field of a fault must be. */
-type FieldType = 'number' | 'string' | 'strings';
+/** What a field of a fault must be: a value of another form would be a fault that never happens, or another one. */
+interface FieldType {
+  readonly expected: string;
+  readonly holds: (value: unknown) => boolean;
+}
+
+function isAtLeast(least: number, value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= least;
+}
+
+function isWhole(value: unknown, [least, most]: readonly [number, number]): boolean {
+  return isAtLeast(least, value) && Number.isInteger(value) && value <= most;
+}
+
+function oneOf(values: readonly unknown[]): FieldType {
+  return { expected: `one of ${values.join(', ')}`, holds: (value) => values.includes(value) };
+}
+
+const NUMBER: FieldType = { expected: 'a number', holds: (value) => isAtLeast(Number.NEGATIVE_INFINITY, value) };
+const MILLISECONDS: FieldType = { expected: 'a number of ms, 0 or more', holds: (value) => isAtLeast(0, value) };
+const COUNT: FieldType = {
+  expected: 'a whole number, 0 or more',
+  holds: (value) => isWhole(value, [0, Number.MAX_SAFE_INTEGER]),
+};
+const CHANCE: FieldType = { expected: 'a number from 0 to 1', holds: (value) => isAtLeast(0, value) && value <= 1 };
+const PORT: FieldType = { expected: 'a port', holds: (value) => isWhole(value, [1, 0xffff_fffe]) };
+const OPERATION_NAMES: FieldType = {
+  expected: `an array of ${[...OPERATIONS.keys()].join(', ')}`,
+  holds: (value) => Array.isArray(value) && value.every((name) => OPERATIONS.has(name)),
+};
+const NSM_ERRORS: readonly NsmErrorName[] = [
+  ...(['InvalidArgument', 'InvalidIndex', 'InvalidResponse', 'ReadOnlyIndex'] as const),
+  ...(['InvalidOperation', 'BufferTooSmall', 'InputTooLarge', 'InternalError'] as const),
+];
 
 interface FaultForm {
   readonly required: Readonly<Record<string, FieldType>>;
   readonly optional?: Readonly<Record<string, FieldType>>;
 }
 
-const OCCASIONS = { after: 'number', times: 'number', chance: 'number' } as const;
+const OCCASIONS = { after: COUNT, times: COUNT, chance: CHANCE };
 const NOTHING: FaultForm = { required: {} };
-const BYTES: FaultForm = { required: { bytes: 'number' } };
+const BYTES: FaultForm = { required: { bytes: COUNT } };
 
 /** Further fields of every fault of a place. */
 const COMMON: Readonly<Record<string, Readonly<Record<string, FieldType>>>> = {
-  transport: { ...OCCASIONS, port: 'number', direction: 'string' },
+  transport: { ...OCCASIONS, port: PORT, direction: oneOf(['to-enclave', 'to-parent']) },
   parent: OCCASIONS,
   nsm: OCCASIONS,
-  kms: { ...OCCASIONS, operations: 'strings' },
+  kms: { ...OCCASIONS, operations: OPERATION_NAMES },
 };
 
 const FORMS: Readonly<Record<string, Readonly<Record<string, FaultForm>>>> = {
   transport: {
-    delay: { required: { ms: 'number' } },
+    delay: { required: { ms: MILLISECONDS } },
     truncate: BYTES,
     drop: BYTES,
     stall: BYTES,
-    corrupt: { required: {}, optional: { at: 'number' } },
+    corrupt: { required: {}, optional: { at: COUNT } },
     swap: BYTES,
     replay: BYTES,
   },
   parent: { 'expired-credentials': NOTHING, 'no-credentials': NOTHING },
   nsm: {
-    slow: { required: { ms: 'number' } },
-    error: { required: { error: 'string' } },
-    'stale-document': { required: { ageMs: 'number' } },
+    slow: { required: { ms: MILLISECONDS } },
+    error: { required: { error: oneOf(NSM_ERRORS) } },
+    'stale-document': { required: { ageMs: MILLISECONDS } },
     'foreign-document': NOTHING,
     'foreign-root': NOTHING,
     'unsigned-document': NOTHING,
   },
   kms: {
     throttle: NOTHING,
-    'server-error': { required: { status: 'number' } },
+    'server-error': { required: { status: oneOf([500, 502, 503, 504]) } },
     timeout: NOTHING,
     drop: NOTHING,
     stall: NOTHING,
@@ -50,7 +83,7 @@ const FORMS: Readonly<Record<string, Readonly<Record<string, FaultForm>>>> = {
     'forged-ciphertext-for-recipient': NOTHING,
     'other-key': NOTHING,
     'no-ciphertext-for-recipient': NOTHING,
-    'wrong-date': { required: { offsetMs: 'number' } },
+    'wrong-date': { required: { offsetMs: NUMBER } },
   },
 };
 
@@ -60,11 +93,6 @@ function refuse(path: string, sentence: string): never {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isOfType(value: unknown, type: FieldType): boolean {
-  if (type === 'strings') return Array.isArray(value) && value.every((item) => typeof item === 'string');
-  return type === 'number' ? typeof value === 'number' && Number.isFinite(value) : typeof value === 'string';
 }
 
 function own<Value>(table: Readonly<Record<string, Value>>, key: unknown): Value | undefined {
@@ -82,10 +110,10 @@ function checkFault(fault: unknown, place: string, path: string): void {
   for (const [name, value] of Object.entries(fields)) {
     const type = own(known, name);
     if (type === undefined) refuse(`${path}.${name}`, `unknown here; ${kind} has ${Object.keys(known).join(', ')}`);
-    else if (!isOfType(value, type)) refuse(`${path}.${name}`, `expected ${type}`);
+    else if (!type.holds(value)) refuse(`${path}.${name}`, `expected ${type.expected}`);
   }
   const missing = Object.keys(required).find((name) => fields[name] === undefined);
-  if (missing !== undefined) refuse(`${path}.${missing}`, `expected ${required[missing]}, found none`);
+  if (missing !== undefined) refuse(`${path}.${missing}`, `expected ${required[missing]?.expected}, found none`);
 }
 
 /**
@@ -97,7 +125,7 @@ export function readFaults(value: unknown): Faults {
   for (const [place, faults] of Object.entries(value)) {
     const path = `$.${place}`;
     if (place === 'parentClockOffsetMs') {
-      if (!isOfType(faults, 'number')) refuse(path, 'expected a number of ms');
+      if (!NUMBER.holds(faults)) refuse(path, 'expected a number of ms');
       continue;
     }
     if (own(FORMS, place) === undefined) refuse(path, `unknown; there are ${Object.keys(FORMS).join(', ')}`);

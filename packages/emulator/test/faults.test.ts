@@ -90,6 +90,15 @@ describe('faults out of a file', () => {
     ['$.nsm[1].ms', { nsm: [{ kind: 'foreign-root' }, { kind: 'slow', ms: '5' }] }],
     ['$.nsm[0].often', { nsm: [{ kind: 'foreign-root', often: 1 }] }],
     ['$.kms[0].operations', { kms: [{ kind: 'throttle', operations: 'Decrypt' }] }],
+    ['$.kms[0].operations', { kms: [{ kind: 'throttle', operations: ['Decyrpt'] }] }],
+    ['$.kms[0].status', { kms: [{ kind: 'server-error', status: 418 }] }],
+    ['$.kms[0].chance', { kms: [{ kind: 'drop', chance: 5 }] }],
+    ['$.kms[0].times', { kms: [{ kind: 'drop', times: 1.5 }] }],
+    ['$.nsm[0].error', { nsm: [{ kind: 'error', error: 'Broken' }] }],
+    ['$.nsm[0].ageMs', { nsm: [{ kind: 'stale-document', ageMs: -1 }] }],
+    ['$.transport[0].direction', { transport: [{ kind: 'drop', bytes: 1, direction: 'sideways' }] }],
+    ['$.transport[0].port', { transport: [{ kind: 'drop', bytes: 1, port: 0 }] }],
+    ['$.transport[0].bytes', { transport: [{ kind: 'drop', bytes: -1 }] }],
     ['$.parentClockOffsetMs', { parentClockOffsetMs: 'late' }],
   ])('are refused at %s when it is wrong', (path, faults) => {
     expect(() => readFaults(faults)).toThrow(expect.objectContaining({ code: 'EMULATOR_ARGUMENT', path }));
