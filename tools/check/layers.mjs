@@ -13,7 +13,7 @@ const DIAGRAM = {
   core: [],
   native: [],
   vsock: own('native'),
-  nsm: own('core', 'native'),
+  nsm: [...own('core', 'native'), 'cbor-x'],
   attestation: own('core'),
   eif: [...own('core'), '@noble/hashes', '@peculiar/x509', 'fzstd', 'reflect-metadata'],
   kms: [
@@ -40,6 +40,7 @@ const DIAGRAM = {
     '@noble/curves',
     '@peculiar/x509',
     'asn1js',
+    'cbor-x',
     'node-sqlite3-wasm',
     'pkijs',
     'reflect-metadata',

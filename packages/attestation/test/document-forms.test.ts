@@ -103,7 +103,7 @@ describe('a document', () => {
   it('that says it was made in the year 285 000 is refused, archived or not, by the code for that', async () => {
     const request = { moduleId: MODULE_ID, pcrs: pcrsOf('1.0') };
     const document = await issueAttestationDocument(pki, request, {
-      fields: (fields) => fields.set('timestamp', Number.MAX_SAFE_INTEGER),
+      fields: (fields) => fields.set('timestamp', BigInt(Number.MAX_SAFE_INTEGER)),
     });
     const { [allowAnyAge]: _age, ...archive } = LAX;
     expect(await codeOfRejection(browser.verifyArchivedAttestationDocument(document, archive))).toBe('PATH_EXPIRED');

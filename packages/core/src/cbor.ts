@@ -71,38 +71,19 @@ function compareBytes(left: Uint8Array, right: Uint8Array): number {
 /** Deepest nesting that is encoded: a value that contains itself has no end. */
 const MAX_DEPTH = 64;
 
-/** Options of {@link encodeCbor}. */
-export interface EncodeCborOptions {
-  /**
-   * In what order the entries of maps stand: `encoded`, that of their keys' bytes (default), or `given`, the map's own, for
-   * a format that states one.
-   */
-  keyOrder?: 'encoded' | 'given';
-}
-
-interface Place {
-  readonly depth: number;
-  readonly keyOrder: 'encoded' | 'given';
-}
-
-function inside({ depth, keyOrder }: Place): Place {
-  if (depth === MAX_DEPTH) throw new CborError('CBOR_TOO_DEEP', `expected at most ${MAX_DEPTH} nested levels`);
-  return { depth: depth + 1, keyOrder };
-}
-
-function encodeKey(key: CborKey, place: Place): Uint8Array<ArrayBuffer> {
-  if (typeof key === 'string' || typeof key === 'number') return encodeItem(key, place);
+function encodeKey(key: CborKey, depth: number): Uint8Array<ArrayBuffer> {
+  if (typeof key === 'string' || typeof key === 'number') return encodeItem(key, depth);
   throw new CborError('CBOR_UNSUPPORTED_VALUE', `expected a map key that is text or an integer, found ${typeof key}`);
 }
 
-function encodeMap(map: ReadonlyMap<CborKey, CborInput>, place: Place): Uint8Array<ArrayBuffer> {
-  const entries = Array.from(map, ([key, value]) => ({ key: encodeKey(key, place), value: encodeItem(value, place) }));
-  if (place.keyOrder === 'encoded') entries.sort((left, right) => compareBytes(left.key, right.key));
+function encodeMap(map: ReadonlyMap<CborKey, CborInput>, depth: number): Uint8Array<ArrayBuffer> {
+  const entries = Array.from(map, ([key, value]) => ({ key: encodeKey(key, depth), value: encodeItem(value, depth) }));
+  entries.sort((left, right) => compareBytes(left.key, right.key));
   return joinBytes([encodeHead(5, map.size), ...entries.flatMap(({ key, value }) => [key, value])]);
 }
 
-function encodeArray(array: readonly CborInput[], place: Place): Uint8Array<ArrayBuffer> {
-  return joinBytes([encodeHead(4, array.length), ...Array.from(array, (item) => encodeItem(item, place))]);
+function encodeArray(array: readonly CborInput[], depth: number): Uint8Array<ArrayBuffer> {
+  return joinBytes([encodeHead(4, array.length), ...Array.from(array, (item) => encodeItem(item, depth))]);
 }
 
 function encodeText(value: string): Uint8Array<ArrayBuffer> {
@@ -114,12 +95,13 @@ function encodeText(value: string): Uint8Array<ArrayBuffer> {
   return concatBytes(encodeHead(3, text.length), text);
 }
 
-function encodeItem(value: CborInput, place: Place): Uint8Array<ArrayBuffer> {
+function encodeItem(value: CborInput, depth: number): Uint8Array<ArrayBuffer> {
+  if (depth > MAX_DEPTH) throw new CborError('CBOR_TOO_DEEP', `expected at most ${MAX_DEPTH} nested levels`);
   if (typeof value === 'number') return encodeInteger(value);
   if (typeof value === 'string') return encodeText(value);
   if (value instanceof Uint8Array) return concatBytes(encodeHead(2, value.length), value);
-  if (Array.isArray(value)) return encodeArray(value, inside(place));
-  if (value instanceof Map) return encodeMap(value, inside(place));
+  if (Array.isArray(value)) return encodeArray(value, depth + 1);
+  if (value instanceof Map) return encodeMap(value, depth + 1);
   if (value === null || value === undefined || typeof value === 'boolean') {
     return Uint8Array.of(SIMPLE.get(value) ?? 0xf7);
   }
@@ -128,13 +110,10 @@ function encodeItem(value: CborInput, place: Place): Uint8Array<ArrayBuffer> {
 
 /**
  * Encodes `value` deterministically (RFC 8949 §4.2.1): shortest forms, definite lengths, map keys in the order of their
- * encoded bytes, or in that of `keyOrder`. {@link decodeCbor} gives the same value back, within its limits.
+ * encoded bytes. {@link decodeCbor} gives the same value back, within its limits.
  * @throws {CborError} `CBOR_UNSUPPORTED_VALUE` for anything outside the profile (fractions, bigints, dates, objects, lone
  *   surrogates, map keys that are neither text nor integers), `CBOR_TOO_DEEP` beyond 64 levels.
  */
-export function encodeCbor(
-  value: CborInput,
-  { keyOrder = 'encoded' }: EncodeCborOptions = {},
-): Uint8Array<ArrayBuffer> {
-  return encodeItem(value, { depth: 0, keyOrder });
+export function encodeCbor(value: CborInput): Uint8Array<ArrayBuffer> {
+  return encodeItem(value, 0);
 }

@@ -1,5 +1,5 @@
 export { bytesEqual, concatBytes, constantTimeEqual, copyBytes, decodeHex, encodeHex } from './bytes.ts';
-export type { CborInput, DecodeCborOptions, EncodeCborOptions } from './cbor.ts';
+export type { CborInput, DecodeCborOptions } from './cbor.ts';
 export { decodeCbor, encodeCbor } from './cbor.ts';
 export type { CborLimits } from './cbor-reader.ts';
 export type { CborErrorCode, CborKey, CborMap, CborValue } from './cbor-value.ts';

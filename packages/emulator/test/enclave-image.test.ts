@@ -41,7 +41,7 @@ async function createNodeRoot(root: string): Promise<string> {
     bundle: true,
     platform: 'node',
     format: 'esm',
-    external: ['@aws-sdk/*', '@nitro-enclaves/kms'],
+    external: ['@aws-sdk/*', '@nitro-enclaves/kms', 'cbor-extract'],
     logLevel: 'error',
   });
   return root;

@@ -1,8 +1,7 @@
 // Requests as the Rust crate of AWS writes them (serde's externally tagged enums): a request without fields is a bare
 // text string, any other a map of one entry, absent fields are null, and fields keep the crate's order.
 // Source: aws-nitro-enclaves-nsm-api, src/api/mod.rs.
-import type { CborInput } from '@nitro-enclaves/core';
-import { CborError, encodeCbor } from '@nitro-enclaves/core';
+import { Encoder } from 'cbor-x';
 import { NSM_MAX_PCRS, NSM_REQUEST_MAX_SIZE } from './device.ts';
 import { NsmError } from './error.ts';
 
@@ -39,6 +38,9 @@ export interface AttestationFields {
  */
 export const NSM_ATTESTATION_FIELD_MAX_SIZE = 1024;
 
+// Plain CBOR: without these, cbor-x tags byte strings (64) and maps (259), which the module does not take.
+const ENCODER = new Encoder({ mapsAsObjects: false, useRecords: false, tagUint8Array: false });
+
 function refuse(expected: string, found: unknown): never {
   throw new NsmError('NSM_ARGUMENT', `expected ${expected}, found ${String(found)}; nothing was sent`);
 }
@@ -46,7 +48,7 @@ function refuse(expected: string, found: unknown): never {
 function expectInteger(name: string, value: number, most: number): number {
   if (!Number.isInteger(value) || value < 0 || value > most)
     refuse(`${name} to be an integer from 0 to ${most}`, value);
-  return Math.abs(value); // -0 is 0
+  return value;
 }
 
 function expectBytes(name: string, value: Uint8Array, most: number): Uint8Array {
@@ -100,22 +102,38 @@ export function attestationRequest({ publicKey, userData, nonce }: AttestationFi
   };
 }
 
-function encode(request: CborInput): Uint8Array {
-  try {
-    return encodeCbor(request, { keyOrder: 'given' });
-  } catch (cause) {
-    if (!(cause instanceof CborError)) throw cause;
-    throw new NsmError('NSM_ARGUMENT', `${cause.message}; nothing was sent`, { cause });
+/** Bounds of what cbor-x writes as an integer by itself; beyond them a number becomes a float, a BigInt does not. */
+const SHORT_INTEGERS = { least: -(2 ** 32), most: 2 ** 32 - 1 } as const;
+
+type Encodable = Exclude<NsmRequestValue, object> | bigint | Uint8Array | readonly Encodable[] | Map<string, Encodable>;
+
+function encodable(value: NsmRequestValue): Encodable {
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value)) refuse('an integer within ±(2^53 - 1)', value);
+    return value < SHORT_INTEGERS.least || value > SHORT_INTEGERS.most ? BigInt(value) : value;
   }
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
+  if (isList(value)) return value.map(encodable);
+  return encodableMap(value);
+}
+
+function isList(
+  value: readonly NsmRequestValue[] | ReadonlyMap<string, NsmRequestValue>,
+): value is readonly NsmRequestValue[] {
+  return Array.isArray(value);
+}
+
+function encodableMap(fields: ReadonlyMap<string, NsmRequestValue>): Map<string, Encodable> {
+  return new Map(Array.from(fields, ([key, field]) => [key, encodable(field)]));
 }
 
 /**
  * Bytes of `request`.
- * @throws {NsmError} `NSM_ARGUMENT` if they are more than the driver takes ({@link NSM_REQUEST_MAX_SIZE}), or a value is none
- *   of {@link NsmRequestValue}.
+ * @throws {NsmError} `NSM_ARGUMENT` if they are more than the driver takes ({@link NSM_REQUEST_MAX_SIZE}).
  */
 export function encodeRequest({ name, fields }: NsmRequest): Uint8Array {
-  const bytes = encode(fields === undefined ? name : new Map([[name, fields]]));
+  // A copy: the encoder's answer is a view of memory that it goes on using.
+  const bytes = Uint8Array.from(ENCODER.encode(fields === undefined ? name : new Map([[name, encodableMap(fields)]])));
   if (bytes.length > NSM_REQUEST_MAX_SIZE) {
     refuse(`a request of at most ${NSM_REQUEST_MAX_SIZE} bytes`, `${bytes.length} bytes in ${name}`);
   }

@@ -18,7 +18,7 @@ function indexOf(bytes: Uint8Array, found: Uint8Array, from: number): number {
   );
 }
 
-/** Writes `replacement` over the first `found` at or after `from`, and over what follows where it is longer. */
+/** Replaces the first `found` at or after `from` with as many bytes. */
 export function replaceBytes(
   bytes: Uint8Array,
   { found, replacement, from = 0 }: { found: Uint8Array; replacement: Uint8Array; from?: number },

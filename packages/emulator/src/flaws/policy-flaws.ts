@@ -57,9 +57,9 @@ function otherBytes(bytes: Uint8Array | null | undefined): Uint8Array {
 }
 
 /** Moves the timestamp and nothing else: the chain is that of now. */
-function moveTimestamp(breaks: string, code: Flaw['code'], ms: number): Flaw {
+function moveTimestamp(breaks: string, code: Flaw['code'], ms: bigint): Flaw {
   return flaw(breaks, code, {
-    fields: (fields) => fields.set('timestamp', Number(fields.get('timestamp')) + ms),
+    fields: (fields) => fields.set('timestamp', BigInt(Number(fields.get('timestamp'))) + ms),
   });
 }
 
@@ -103,8 +103,8 @@ export const POLICY_FLAWS: Readonly<Record<PolicyFlawName, Flaw>> = {
   },
   'nonce-missing': asks('There is no nonce', 'NONCE_MISSING', () => ({ nonce: null })),
   'nonce-other': asks('The nonce is another', 'NONCE_MISMATCH', ({ nonce }) => ({ nonce: otherBytes(nonce) })),
-  'timestamp-too-old': moveTimestamp('The document is an hour old', 'TOO_OLD', -HOUR),
-  'timestamp-in-the-future': moveTimestamp('The document is of an hour from now', 'FROM_THE_FUTURE', HOUR),
+  'timestamp-too-old': moveTimestamp('The document is an hour old', 'TOO_OLD', BigInt(-HOUR)),
+  'timestamp-in-the-future': moveTimestamp('The document is of an hour from now', 'FROM_THE_FUTURE', BigInt(HOUR)),
   'public-key-other': asks('The public key is another', 'PUBLIC_KEY_MISMATCH', ({ publicKey }) => ({
     publicKey: otherBytes(publicKey),
   })),

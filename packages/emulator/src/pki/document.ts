@@ -1,5 +1,5 @@
-import type { CborInput } from '@nitro-enclaves/core';
-import { concatBytes, decodeHex, encodeCbor, sigStructure } from '@nitro-enclaves/core';
+import { concatBytes, decodeHex, sigStructure } from '@nitro-enclaves/core';
+import { Encoder } from 'cbor-x';
 import type { ChainAlterations, NitroPki } from './nitro-pki.ts';
 import type { P384KeyPair } from './p384-key.ts';
 
@@ -56,12 +56,14 @@ export interface DocumentAlterations {
 /** {1: -35}: ES384, the only header parameter (RFC 9052 §3.1). */
 export const PROTECTED_HEADER: Uint8Array = Uint8Array.of(0xa1, 0x01, 0x38, 0x22);
 
+const ENCODER = new Encoder({ mapsAsObjects: false, useRecords: false, tagUint8Array: false, variableMapSize: true });
+
 const INDEFINITE_MAP = Uint8Array.of(0xbf);
 const BREAK = Uint8Array.of(0xff);
 
-/** CBOR of one value: definite lengths, maps in their own order. Throws `CborError` for what is no {@link CborInput}. */
+/** CBOR of one value, definite lengths. */
 export function encodeValue(value: unknown): Uint8Array {
-  return encodeCbor(value as CborInput, { keyOrder: 'given' });
+  return new Uint8Array(ENCODER.encode(value));
 }
 
 /** CBOR of the payload's map. */
@@ -84,7 +86,8 @@ export function createFields(
   return new Map<unknown, unknown>([
     ['module_id', moduleId],
     ['digest', 'SHA384'],
-    ['timestamp', timestamp],
+    // cbor-x would make a float of a number beyond 32 bits.
+    ['timestamp', BigInt(timestamp)],
     [kind === 'enclave' ? 'pcrs' : 'nitrotpm_pcrs', new Map(values)],
     ['certificate', certificate],
     ['cabundle', caBundle],
