@@ -1,7 +1,7 @@
 // Our sockets beside a C program that does the same, over the AF_VSOCK loopback of a real kernel: that of an enclave image
 // in QEMU's `nitro-enclave` machine, with the rig of test/qemu. Processors there are emulated, for both alike. C uses epoll and
-// descriptors that do not block, as Node does, and both have two processes, one for each end; the plain cases over AF_UNIX
-// tell what the language costs there and what the family.
+// descriptors that do not block, as Node does, and both have two processes, one for each end, on a processor of its own; the
+// plain cases over AF_UNIX tell what the language costs there and what the family.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

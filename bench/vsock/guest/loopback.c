@@ -1,7 +1,10 @@
 /*
  * What bench/vsock/guest/loopback.mjs does, in C: two processes over the AF_VSOCK loopback, or over AF_UNIX.
  *   loopback epoll|blocking vsock|unix PORT MIB PINGS    prints {"bulkMs": …, "pingMs": …}
+ *   loopback on PROCESSOR PID                            keeps the main thread of another process on one processor
  * A child sinks MIB mebibytes written in pieces of 64 KiB and answers one byte at their end, then echoes PINGS bytes.
+ *
+ * Each end has a processor of its own, or the scheduler decides anew with every wake-up what a round trip costs.
  *
  * With `epoll` descriptors are non-blocking, and every read follows an event, as in a server of many connections and as in
  * Node. With `blocking` each process sleeps in read and write, which needs a process or a thread for each connection.
@@ -9,6 +12,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +158,16 @@ static void serve(int connection, long long size, int pings)
 	exit(0);
 }
 
+static void keep_on(int processor, pid_t pid)
+{
+	cpu_set_t processors;
+
+	CPU_ZERO(&processors);
+	CPU_SET(processor, &processors);
+	if (sched_setaffinity(pid, sizeof processors, &processors) != 0)
+		fail("sched_setaffinity");
+}
+
 int main(int count, char **arguments)
 {
 	bool loop, vsock;
@@ -162,8 +176,12 @@ int main(int count, char **arguments)
 	unsigned port;
 	double begun, sent, done;
 
+	if (count == 4 && strcmp(arguments[1], "on") == 0) {
+		keep_on(atoi(arguments[2]), atoi(arguments[3]));
+		return 0;
+	}
 	if (count != 6) {
-		fprintf(stderr, "loopback epoll|blocking vsock|unix PORT MIB PINGS\n");
+		fprintf(stderr, "loopback epoll|blocking vsock|unix PORT MIB PINGS, or loopback on PROCESSOR PID\n");
 		return 2;
 	}
 	loop = strcmp(arguments[1], "epoll") == 0;
@@ -172,7 +190,9 @@ int main(int count, char **arguments)
 	size = atoll(arguments[4]) << 20;
 	pings = atoi(arguments[5]);
 	listener = listen_on(vsock, port);
+	keep_on(0, 0);
 	if (fork() == 0) {
+		keep_on(1, 0);
 		connection = accept(listener, NULL, NULL);
 		if (loop)
 			enter_event_loop(connection);

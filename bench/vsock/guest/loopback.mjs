@@ -82,6 +82,8 @@ const C_CASES = { c: ['epoll', 'vsock'], cUnix: ['epoll', 'unix'], cBlocking: ['
 async function measure(program, mebibytes, pings, rounds) {
   const server = fork(fileURLToPath(import.meta.url), ['serve', String(mebibytes * 2 ** 20)]);
   await once(server, 'message');
+  for (const [processor, { pid }] of [process, server].entries())
+    execFileSync(program, ['on', processor, pid].map(String));
   for (let round = 0; round < WARM_UP_ROUNDS; round += 1) {
     for (const open of Object.values(NODE_CASES)) await measureSocket(await open(), mebibytes, pings);
   }
