@@ -68,11 +68,11 @@ async function testOrdinary(bin) {
 }
 
 /**
- * A browser, compilers for the programs that tests start, OpenSSL, which they compare with, what documents' commands use, and what
- * packages for dnf are made with.
+ * A browser, compilers for the programs that tests start, what they compare with, what documents' commands use, and what packages
+ * for dnf are made with.
  */
 const DEBIAN_PACKAGES = [
-  ...['chromium', 'gcc', 'libc6-dev', 'gcc-aarch64-linux-gnu', 'openssl'],
+  ...['chromium', 'gcc', 'libc6-dev', 'gcc-aarch64-linux-gnu', 'cpio', 'openssl'],
   ...['awscli', 'buildah', 'curl', 'dnf', 'docker-registry', 'jq', 'systemd'],
   ...['createrepo-c', 'rpm'],
   // It cannot stand beside the package of Kubernetes itself, which does as well.
