@@ -90,15 +90,19 @@ export type NsmFault = FaultOccasions &
   );
 
 /** Errors of the Nitro Secure Module, in the order of their numbers. */
-export type NsmErrorName =
-  | 'InvalidArgument'
-  | 'InvalidIndex'
-  | 'InvalidResponse'
-  | 'ReadOnlyIndex'
-  | 'InvalidOperation'
-  | 'BufferTooSmall'
-  | 'InputTooLarge'
-  | 'InternalError';
+export const NSM_ERROR_NAMES = [
+  'InvalidArgument',
+  'InvalidIndex',
+  'InvalidResponse',
+  'ReadOnlyIndex',
+  'InvalidOperation',
+  'BufferTooSmall',
+  'InputTooLarge',
+  'InternalError',
+] as const;
+
+/** One of them. */
+export type NsmErrorName = (typeof NSM_ERROR_NAMES)[number];
 
 /** What KMS, or somebody in its place, does instead of its work. An occasion is a request. */
 export type KmsFault = FaultOccasions & {

@@ -1,5 +1,6 @@
 import { EmulatorError } from './error.ts';
-import type { Faults, NsmErrorName } from './faults.ts';
+import type { Faults } from './faults.ts';
+import { NSM_ERROR_NAMES } from './faults.ts';
 import { OPERATIONS } from './kms/operations/index.ts';
 
 /** What a field of a fault must be: a value of another form would be a fault that never happens, or another one. */
@@ -32,10 +33,6 @@ const OPERATION_NAMES: FieldType = {
   expected: `an array of ${[...OPERATIONS.keys()].join(', ')}`,
   holds: (value) => Array.isArray(value) && value.every((name) => OPERATIONS.has(name)),
 };
-const NSM_ERRORS: readonly NsmErrorName[] = [
-  ...(['InvalidArgument', 'InvalidIndex', 'InvalidResponse', 'ReadOnlyIndex'] as const),
-  ...(['InvalidOperation', 'BufferTooSmall', 'InputTooLarge', 'InternalError'] as const),
-];
 
 interface FaultForm {
   readonly required: Readonly<Record<string, FieldType>>;
@@ -67,7 +64,7 @@ const FORMS: Readonly<Record<string, Readonly<Record<string, FaultForm>>>> = {
   parent: { 'expired-credentials': NOTHING, 'no-credentials': NOTHING },
   nsm: {
     slow: { required: { ms: MILLISECONDS } },
-    error: { required: { error: oneOf(NSM_ERRORS) } },
+    error: { required: { error: oneOf(NSM_ERROR_NAMES) } },
     'stale-document': { required: { ageMs: MILLISECONDS } },
     'foreign-document': NOTHING,
     'foreign-root': NOTHING,
