@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { chmod, link, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { EmulatorError } from '../error.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
+import { isRunning, startOfProcess } from '../process-identity.ts';
 import { removeTree } from './enclave-folder.ts';
 
 /** Says that a folder is an emulator's, and which process it belongs to. */
@@ -13,39 +15,12 @@ const MARKER = 'emulator.json';
 const OWN_NAME = /^(?:emulator\.json|vsock|control\.sock|root\.pem|kms-ca\.pem|e\d+|image-\d+|pair-[0-9a-f]+)$/;
 const DRAFT = /^emulator\.json\.(\d+)\.[0-9a-f-]+$/;
 
-/** Field 22 of /proc/PID/stat, clock ticks since boot: process ids are used again. Elsewhere than on Linux unknown. */
-function startOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
-  }
-}
-
-/** The process that a folder belongs to. */
-interface Owner {
-  readonly pid: number;
-  /** When it started; absent where the system does not say. */
-  readonly started?: string | undefined;
-}
-
-function isAlive({ pid, started }: Owner): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: there is one, of somebody else.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false;
-  }
-  return started === undefined || startOf(pid) === started;
-}
-
-function isOwner(value: unknown): value is Owner {
+function isOwner(value: unknown): value is ProcessIdentity {
   return typeof value === 'object' && value !== null && 'pid' in value && Number.isSafeInteger(value.pid);
 }
 
 /** `undefined` when the file is not what an emulator writes. */
-async function readOwner(folder: string): Promise<Owner | undefined> {
+async function readOwner(folder: string): Promise<ProcessIdentity | undefined> {
   const text = await readFile(join(folder, MARKER), 'utf8');
   try {
     const owner: unknown = JSON.parse(text);
@@ -58,7 +33,7 @@ async function readOwner(folder: string): Promise<Owner | undefined> {
 /** Left by an emulator that was killed before the folder was its own. */
 function isDeadDraft(name: string): boolean {
   const [, pid] = name.match(DRAFT) ?? [];
-  return pid !== undefined && !isAlive({ pid: Number(pid) });
+  return pid !== undefined && !isRunning({ pid: Number(pid) });
 }
 
 function inUse(folder: string, owner: string): EmulatorError {
@@ -73,13 +48,13 @@ async function expectFree(folder: string): Promise<void> {
   if (owner === undefined || !found.every((name) => OWN_NAME.test(name))) {
     throw new EmulatorError('EMULATOR_FOLDER', `expected an empty folder at ${folder}, found ${found.length} entries`);
   }
-  if (isAlive(owner)) throw inUse(folder, `the emulator of process ${owner.pid}`);
+  if (isRunning(owner)) throw inUse(folder, `the emulator of process ${owner.pid}`);
   for (const name of found) await removeTree(join(folder, name));
 }
 
 /** Of two emulators that begin at once in one folder, one has it. Nobody ever sees a marker that is half written. */
 async function takeFolder(folder: string): Promise<void> {
-  const owner: Owner = { pid: process.pid, started: startOf(process.pid) };
+  const owner: ProcessIdentity = { pid: process.pid, started: startOfProcess(process.pid) };
   const draft = join(folder, `${MARKER}.${process.pid}.${randomUUID()}`);
   try {
     await writeFile(draft, JSON.stringify(owner));

@@ -1,26 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { isRunning, startOfProcess } from '../../process-identity.ts';
 import { EmulatedKmsError } from '../error.ts';
 
 /** Who uses a store: its process, and when that began, since process ids are used again. */
-function describeProcess(pid: number): string | null {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // Somebody else's process is alive, too.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return null;
-  }
-  return `${pid} ${startOf(pid)}`;
-}
-
-/** Field 22 of /proc/PID/stat: clock ticks since boot. Elsewhere than on Linux unknown. */
-function startOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 'unknown';
-  } catch {
-    return 'unknown';
-  }
+function describeProcess(pid: number): string {
+  return `${pid} ${startOfProcess(pid) ?? 'unknown'}`;
 }
 
 function readOwner(path: string): string | null {
@@ -34,7 +19,7 @@ function readOwner(path: string): string | null {
 
 function isAlive(owner: string): boolean {
   const pid = Number(owner.split(' ', 1)[0]);
-  return Number.isSafeInteger(pid) && pid > 0 && describeProcess(pid) === owner;
+  return Number.isSafeInteger(pid) && pid > 0 && isRunning({ pid }) && describeProcess(pid) === owner;
 }
 
 /** Of two that begin at once, one has the store. */
@@ -70,7 +55,7 @@ export function takeOwnership(file: string): StoreOwnership {
       `expected the store to be free, found process ${previous.split(' ', 1)[0]} using it`,
     );
   }
-  const own = `${process.pid} ${startOf(process.pid)}`;
+  const own = describeProcess(process.pid);
   const draft = `${path}.${randomUUID()}`;
   writeFileSync(draft, own, { mode: 0o600 });
   if (previous === null) linkFirst(draft, path);
