@@ -9,6 +9,7 @@ import {
 } from '@nitro-enclaves/attestation';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
+import { collect } from '../repeatable.ts';
 import { BYTES_NOTATION, parseBytes } from './bytes-notation.ts';
 import type { PolicyDraft } from './policy-file.ts';
 import { readMeasurements, readPolicyFile } from './policy-file.ts';
@@ -46,11 +47,6 @@ const UNITS: ReadonlyMap<string, number> = new Map([
   ['h', 3_600_000],
   ['d', 86_400_000],
 ]);
-
-// Options that may be repeated have no default: help would show it as an empty list.
-function collect(value: string, previous: readonly string[] = []): readonly string[] {
-  return [...previous, value];
-}
 
 function parseDuration(text: string): number {
   const [, digits, unit = ''] = text.match(/^(\d{1,9})(ms|s|m|h|d)$/) ?? [];

@@ -6,6 +6,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { pathOf } from '../output.ts';
 import { withProgressBar } from '../progress-bar.ts';
+import { collect } from '../repeatable.ts';
 import { writePcrs } from './measure.ts';
 
 interface BuildOptions {
@@ -40,10 +41,6 @@ type Given<T> = { -readonly [K in keyof T]?: Exclude<T[K], undefined> };
 
 function given<T extends object>(options: T): Given<T> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given<T>;
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }
 
 function port(text: string): number {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import type { RegisterCommands } from '../program.ts';
+import { collect } from '../repeatable.ts';
 import { consoleCommand } from './console.ts';
 import type { DescribeFlags } from './describe-enclaves.ts';
 import { describeCommand } from './describe-enclaves.ts';
@@ -26,10 +27,6 @@ function memory(text: string): number {
   const [, digits, unit = 'M'] = text.match(/^(\d{1,9})([MGT]?)$/i) ?? [];
   if (digits === undefined) throw new InvalidArgumentError('expected MiB, or a number with M, G or T');
   return Number(digits) * (UNITS[unit.toUpperCase()] ?? 1);
-}
-
-function collect(text: string, previous: readonly string[] = []): readonly string[] {
-  return [...previous, text];
 }
 
 function variable(text: string, previous: readonly string[] = []): readonly string[] {
