@@ -2,22 +2,34 @@
 // file of one JSON object a line, named by the environment variable TEST_COUNTS.
 import { appendFileSync, readFileSync } from 'node:fs';
 
-/** Adds one part's counts, when a whole run wants them. */
-export function recordCounts({ passed, failed, skipped }) {
+/**
+ * Adds one part's counts, and its failures, when a whole run wants them.
+ * @param {{ passed: number, failed: number, skipped: number, failures?: readonly string[] }} counts
+ */
+export function recordCounts({ passed, failed, skipped, failures = [] }) {
   const file = process.env.TEST_COUNTS;
-  if (file !== undefined) appendFileSync(file, `${JSON.stringify({ passed, failed, skipped })}\n`);
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify({ passed, failed, skipped, failures })}\n`);
 }
 
-/** The sum of all counts recorded in `file`. */
+/** The sum of all counts recorded in `file`, and all failures. */
 export function sumCounts(file) {
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = { passed: 0, failed: 0, skipped: 0, failures: [] };
   for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
-    for (const [state, count] of Object.entries(JSON.parse(line))) total[state] += count;
+    const { failures, ...counts } = JSON.parse(line);
+    for (const [state, count] of Object.entries(counts)) total[state] += count;
+    total.failures.push(...failures);
   }
   return total;
 }
 
-/** The closing line: `N passed, N failed, N skipped`. */
-export function closingLine({ passed, failed, skipped }) {
-  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+/** Characters of a failure that are shown: enough to know it, since the whole stands above. */
+const SHOWN = 400;
+
+/**
+ * How a run ends: what failed, a line each, so that it is seen at the end of a long output; then
+ * `N passed, N failed, N skipped`.
+ */
+export function closingLines({ passed, failed, skipped, failures }) {
+  const lines = failures.map((failure) => `FAILED  ${failure.replaceAll(/\s+/g, ' ').slice(0, SHOWN)}`);
+  return [...lines, `${passed} passed, ${failed} failed, ${skipped} skipped`].join('\n');
 }

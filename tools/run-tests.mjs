@@ -1,10 +1,10 @@
 // The whole test run: types and build, the project's own rules, every test on the running Node, and the ordinary tests
 // on the other lines of Node. With arguments (`npm test -- packages/core`) only those tests, on the running Node.
-// Ends with one line of counts over everything, whatever failed.
+// Ends with a line for each failure and one of counts over everything, whatever failed.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { closingLine, recordCounts, sumCounts } from './counts.mjs';
+import { closingLines, recordCounts, sumCounts } from './counts.mjs';
 import { installDebianPackages } from './debian-packages.mjs';
 import { binaryFolder, chosenLines } from './node-lines.mjs';
 import { ROOT, run } from './run.mjs';
@@ -40,7 +40,7 @@ async function part(name, work) {
   console.log(`\n== ${name}`);
   const status = await work().catch((error) => {
     console.error(error);
-    recordCounts({ passed: 0, failed: 1, skipped: 0 });
+    recordCounts({ passed: 0, failed: 1, skipped: 0, failures: [`${name}: ${error}`] });
     return 1;
   });
   console.log(
@@ -53,7 +53,7 @@ async function part(name, work) {
 /** A part that counts as one test of its own. */
 async function countedPart(name, work) {
   const well = await part(name, work);
-  recordCounts({ passed: well ? 1 : 0, failed: well ? 0 : 1, skipped: 0 });
+  recordCounts(well ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0, failures: [name] });
 }
 
 async function program(command, ...args) {
@@ -110,5 +110,5 @@ else await part(`tests on Node ${process.versions.node}`, () => program(process.
 
 const total = sumCounts(process.env.TEST_COUNTS);
 rmSync(folder, { recursive: true });
-console.log(`\n${closingLine(total)}`);
+console.log(`\n${closingLines(total)}`);
 process.exitCode = allWell && total.failed === 0 ? 0 : 1;

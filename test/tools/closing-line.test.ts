@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { closingLine, sumCounts } from '../../tools/counts.mjs';
+import { closingLines, sumCounts } from '../../tools/counts.mjs';
 
 const VITEST = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url));
 const REPORTER = fileURLToPath(new URL('../closing-line-reporter.ts', import.meta.url));
@@ -44,19 +44,41 @@ describe('the last line of a test run', () => {
     expect(status).toBe(1);
   });
 
+  it('comes after a line for each failure: where it was, and what was wrong', { timeout: 120_000 }, () => {
+    const failures = runTests()
+      .stdout.split('\n')
+      .filter((line) => line.startsWith('FAILED'));
+    expect(failures.toSorted()).toEqual([
+      expect.stringMatching(/^FAILED {2}Node [\d.]+: broken\.test\.mjs: does not load$/),
+      expect.stringMatching(/: some\.test\.mjs > a suite: hook$/),
+      expect.stringMatching(/: some\.test\.mjs > fails: expected 1 to be 2/),
+    ]);
+  });
+
   it('is left to the run as a whole, where there is one', { timeout: 120_000 }, () => {
     const counts = join(folder, 'counts.jsonl');
     const { stdout } = runTests({ TEST_COUNTS: counts });
-    expect(stdout).not.toContain('passed,');
-    expect(sumCounts(counts)).toEqual({ passed: 1, failed: 3, skipped: 2 });
+    expect(stdout).not.toMatch(/passed,|FAILED/);
+    const { failures, ...numbers } = sumCounts(counts);
+    expect(numbers).toEqual({ passed: 1, failed: 3, skipped: 2 });
+    expect(failures).toHaveLength(3);
   });
 });
 
 describe('the counts of several parts', () => {
-  it('are summed up', () => {
+  it('are summed up, after all failures, each in one line that is not too long', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'counts-')), 'counts.jsonl');
-    writeFileSync(file, '{"passed":3,"failed":0,"skipped":1}\n{"passed":4,"failed":2,"skipped":0}\n');
-    expect(closingLine(sumCounts(file))).toBe('7 passed, 2 failed, 1 skipped');
+    const failures = ['a: of\n  two lines', `b: ${'long '.repeat(1000)}`];
+    const parts = [
+      { passed: 3, failed: 0, skipped: 1, failures: [] },
+      { passed: 4, failed: 2, skipped: 0, failures },
+    ];
+    writeFileSync(file, parts.map((part) => `${JSON.stringify(part)}\n`).join(''));
+    const [first, second, last, ...more] = closingLines(sumCounts(file)).split('\n');
+    expect(first).toBe('FAILED  a: of two lines');
+    expect(second).toMatch(/^FAILED {2}b: (long ){10,99}/);
+    expect(last).toBe('7 passed, 2 failed, 1 skipped');
+    expect(more).toEqual([]);
     rmSync(join(file, '..'), { recursive: true });
   });
 });
