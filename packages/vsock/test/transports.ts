@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Transport } from '@nitro-enclaves/vsock';
 import { unixTransport } from '@nitro-enclaves/vsock';
+import { onTestFinished } from 'vitest';
 import { nativeTransport } from '../src/native-transport.ts';
 import { unixFamily } from './unix-family.ts';
 
@@ -20,6 +21,7 @@ export const TRANSPORTS: readonly (readonly [string, () => Promise<Machines>])[]
     'over a folder of Unix sockets',
     async () => {
       const folder = await mkdtemp(join(tmpdir(), 'vsock-'));
+      onTestFinished(() => rm(folder, { recursive: true, force: true }));
       return {
         parent: unixTransport({ folder, cid: 3 }),
         enclave: unixTransport({ folder, cid: 16 }),
