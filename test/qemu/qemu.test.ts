@@ -121,7 +121,8 @@ describe.skipIf(impossible !== undefined)(
     });
 
     it('ends by itself when its program has', () => {
-      expect(enclave.console.at(-2) ?? '').toContain('application ended with exit code 0');
+      // Among the last lines: the kernel has the last words, and how many depends on the machine.
+      expect(enclave.console.slice(-10).join('\n')).toContain('application ended with exit code 0');
     });
   },
 );
@@ -164,8 +165,8 @@ describe.skipIf(impossible !== undefined)('the image for real hardware', () => {
     const alone = GUEST_TESTS.length - needParent;
     expect(console.join('\n')).toContain(`${alone} passed, 0 failed, ${needParent} skipped`);
     for (const { name, needs } of GUEST_TESTS) {
-      const line = console.find((text) => text.includes(name)) ?? '';
-      expect(line.startsWith(needs === undefined || needs === 'loopback' ? 'ok' : 'skip'), name).toBe(true);
+      const sign = needs === undefined || needs === 'loopback' ? 'ok  ' : 'skip';
+      expect(console.join('\n')).toContain(`${sign}  ${name} (`);
     }
   });
 });
