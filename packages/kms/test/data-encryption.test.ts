@@ -7,6 +7,7 @@ import type { KMS } from '@aws-sdk/client-kms';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { DataError, dataEncryption, releaseBeforeSignature } from '../src/index.ts';
 import { Emulation, KEY_ARN, OTHER_KEY_ARN } from './support/emulation.ts';
+import { collectGarbage } from './support/garbage.ts';
 
 let emulation: Emulation;
 let kms: KMS;
@@ -291,17 +292,21 @@ describe('streams', () => {
     const pieces = 512;
     const piece = randomBytes(262_144);
     const hashes = [createHash('sha256'), createHash('sha256')] as const;
-    let most = 0;
+    const heldBytes = () => {
+      collectGarbage();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const held: number[] = [];
     const source = Readable.from(
       (function* () {
         for (let count = 0; count < pieces; count += 1) {
           hashes[0].update(piece);
-          most = Math.max(most, process.memoryUsage().arrayBuffers);
+          if (count > pieces / 2 && count % 16 === 0) held.push(heldBytes());
           yield piece;
         }
       })(),
     );
-    const before = process.memoryUsage().arrayBuffers;
+    const before = heldBytes();
     const sink = new Writable({
       write(chunk, _encoding, done) {
         hashes[1].update(chunk);
@@ -310,7 +315,8 @@ describe('streams', () => {
     });
     await pipeline(source, data().encryptStream({ context }), data().decryptStream({ context }), sink);
     expect(hashes[0].digest('hex')).toBe(hashes[1].digest('hex'));
-    expect((most - before) / (pieces * piece.length)).toBeLessThan(0.5);
+    // The least of the second half: what is kept of every piece is kept there too, what V8 has yet to let go of is not.
+    expect((Math.min(...held) - before) / (pieces * piece.length)).toBeLessThan(0.1);
   });
 
   it('refuse another context before a byte comes out', async () => {

@@ -1,9 +1,8 @@
 import { readdirSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kmsRequestHandler } from '../src/index.ts';
 import { Emulation, KEY_ARN } from './support/emulation.ts';
+import { collectGarbage } from './support/garbage.ts';
 
 const ASKED = process.env['KMS_SOAK_CALLS'];
 /** `KMS_SOAK_CALLS=100000` is an hour's worth of calls of a busy enclave, and tells what it measured. */
@@ -16,9 +15,6 @@ beforeAll(async () => {
   emulation = await Emulation.start();
 });
 afterAll(() => emulation[Symbol.asyncDispose]());
-
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
 
 /** Memory that is held, in bytes. */
 function heldBytes(): number {
