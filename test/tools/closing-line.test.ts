@@ -60,8 +60,7 @@ describe('the last line of a test run', () => {
     const { stdout } = runTests({ TEST_COUNTS: counts });
     expect(stdout).not.toMatch(/passed,|FAILED/);
     const { failures, ...numbers } = sumCounts(counts);
-    expect(numbers).toEqual({ passed: 1, failed: 3, skipped: 2 });
-    expect(failures).toHaveLength(3);
+    expect({ ...numbers, failed: failures.length }).toEqual({ passed: 1, failed: 3, skipped: 2 });
   });
 });
 
@@ -70,8 +69,8 @@ describe('the counts of several parts', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'counts-')), 'counts.jsonl');
     const failures = ['a: of\n  two lines', `b: ${'long '.repeat(1000)}`];
     const parts = [
-      { passed: 3, failed: 0, skipped: 1, failures: [] },
-      { passed: 4, failed: 2, skipped: 0, failures },
+      { passed: 3, skipped: 1, failures: [] },
+      { passed: 4, skipped: 0, failures },
     ];
     writeFileSync(file, parts.map((part) => `${JSON.stringify(part)}\n`).join(''));
     const [first, second, last, ...more] = closingLines(sumCounts(file)).split('\n');
