@@ -121,8 +121,7 @@ describe.skipIf(impossible !== undefined)(
     });
 
     it('ends by itself when its program has', () => {
-      // Among the last lines: the kernel has the last words, and how many depends on the machine.
-      expect(enclave.console.slice(-10).join('\n')).toContain('application ended with exit code 0');
+      expect(enclave.console.at(-2) ?? '').toContain('application ended with exit code 0');
     });
   },
 );
@@ -166,7 +165,8 @@ describe.skipIf(impossible !== undefined)('the image for real hardware', () => {
     expect(console.join('\n')).toContain(`${alone} passed, 0 failed, ${needParent} skipped`);
     for (const { name, needs } of GUEST_TESTS) {
       const sign = needs === undefined || needs === 'loopback' ? 'ok  ' : 'skip';
-      expect(console.join('\n')).toContain(`${sign}  ${name} (`);
+      const shown = console.some((line) => line.startsWith(`${sign}  ${name} (`));
+      expect(shown, name).toBe(true);
     }
   });
 });
