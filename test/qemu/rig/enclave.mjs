@@ -12,6 +12,15 @@ export const ENCLAVE_CID = 4;
  */
 const PROCESSOR = 'max,pku=off';
 
+/**
+ * One instruction a nanosecond, one processor at a time, and no waiting while none has anything to do: what the guest then
+ * measures is what it executes, whatever else the host does.
+ */
+const BY_INSTRUCTIONS = ['-icount', 'shift=0,sleep=off'];
+
+/** Of a TSC that counts the nanoseconds of `BY_INSTRUCTIONS`. */
+const KILOHERTZ_BY_INSTRUCTIONS = 1_000_000;
+
 /** The clock rate of the host, which TCG hands through. A guest that measures it itself hangs at some boots. */
 async function tscKilohertz() {
   const info = await readFile('/proc/cpuinfo', 'utf8');
@@ -23,8 +32,9 @@ async function tscKilohertz() {
  * What is appended to the image's own command line, and not measured. The TSC is the only good clock that the machine has:
  * with ticks alone the guest's time goes slower the busier the host is.
  */
-async function appendedCmdline() {
-  return `tsc_early_khz=${await tscKilohertz()} tsc=reliable reboot=t loglevel=4`;
+async function appendedCmdline(byInstructions) {
+  const kilohertz = byInstructions ? KILOHERTZ_BY_INSTRUCTIONS : await tscKilohertz();
+  return `tsc_early_khz=${kilohertz} tsc=reliable reboot=t loglevel=4`;
 }
 
 async function whenThere(path, child) {
@@ -67,9 +77,11 @@ export class QemuEnclave {
    *   memory?: number,
    *   identity?: { id?: string, 'parent-role'?: string, 'parent-id'?: string },
    *   silenceLimit?: number,
+   *   byInstructions?: boolean,
    *   onConsole?: (line: string) => void,
    * }} options `folder` holds the sockets, `ports` are the guest's that the host may connect to; `memory` in MiB.
-   * An enclave whose console says nothing for `silenceLimit` ms (default ten minutes) is ended.
+   * An enclave whose console says nothing for `silenceLimit` ms (default ten minutes) is ended. `byInstructions` gives it a
+   * clock that goes on by one nanosecond with each instruction.
    */
   static async boot({ ports = [], memory = 512, identity = {}, silenceLimit = 600_000, ...options }) {
     const enclave = new QemuEnclave();
@@ -82,7 +94,7 @@ export class QemuEnclave {
     return enclave;
   }
 
-  async #start({ rig, image, folder, ports, memory, identity, silenceLimit, onConsole }) {
+  async #start({ rig, image, folder, ports, memory, identity, silenceLimit, byInstructions = false, onConsole }) {
     const control = join(folder, 'control');
     const backend = spawn(rig.backend, [control, folder, String(ENCLAVE_CID), ...ports.map(String)], {
       stdio: ['ignore', 'inherit', 'inherit'],
@@ -90,12 +102,13 @@ export class QemuEnclave {
     this.#children.push(backend);
     await whenThere(control, backend);
 
-    const append = await appendedCmdline();
+    const append = await appendedCmdline(byInstructions);
     const qemu = spawn(
       rig.program,
       [
         ...['-L', rig.firmware, '-M', machine({ identity }), '-accel', 'tcg', '-cpu', PROCESSOR, '-smp', '2'],
         ...['-m', `${memory}M`, '-kernel', image, '-append', append, '-chardev', `socket,id=vsock,path=${control}`],
+        ...(byInstructions ? BY_INSTRUCTIONS : []),
         ...['-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
