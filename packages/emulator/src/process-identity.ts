@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isSystemError } from './system-error.ts';
 
 /** A process, told from a later one of the same id. */
 export interface ProcessIdentity {
@@ -23,7 +24,7 @@ export function isRunning({ pid, started }: ProcessIdentity): boolean {
     process.kill(pid, 0);
   } catch (error) {
     // EPERM: there is one, of somebody else.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false;
+    if (!isSystemError(error, 'EPERM')) return false;
   }
   return started === undefined || startOfProcess(pid) === started;
 }

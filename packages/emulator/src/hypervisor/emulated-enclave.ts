@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { EmulatorError } from '../error.ts';
 import type { ImageMeasurements } from '../nsm/enclave-identity.ts';
+import { isSystemError } from '../system-error.ts';
 import { ConsoleLog } from './console-log.ts';
 import type { SpawnPlan } from './isolation.ts';
 import type {
@@ -176,7 +177,7 @@ export class EmulatedEnclave {
       process.kill(-this.processId, 'SIGKILL');
     } catch (error) {
       // Nobody is left.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+      if (!isSystemError(error, 'ESRCH')) throw error;
     }
   }
 }

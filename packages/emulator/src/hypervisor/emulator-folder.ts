@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { EmulatorError } from '../error.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
 import { isRunning, startOfProcess } from '../process-identity.ts';
+import { isSystemError } from '../system-error.ts';
 import { removeTree } from './enclave-folder.ts';
 
 /** Says that a folder is an emulator's, and which process it belongs to. */
@@ -60,7 +61,7 @@ async function takeFolder(folder: string): Promise<void> {
     await writeFile(draft, JSON.stringify(owner));
     await link(draft, join(folder, MARKER));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw inUse(folder, 'another emulator');
+    if (isSystemError(error, 'EEXIST')) throw inUse(folder, 'another emulator');
     throw error;
   } finally {
     await rm(draft, { force: true });

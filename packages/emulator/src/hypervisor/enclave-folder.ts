@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { EnclaveIdentityFile } from '../enclave/place.ts';
 import { placeIn } from '../enclave/place.ts';
 import { EmulatorError } from '../error.ts';
+import { isSystemError } from '../system-error.ts';
 
 /** Folders of one running enclave. */
 export interface EnclaveFolder {
@@ -37,7 +38,7 @@ export async function removeTree(folder: string): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EACCES')) throw error;
+    if (!isSystemError(error, 'EACCES')) throw error;
     await makeWritable(folder);
     await rm(folder, { recursive: true });
   }
@@ -48,7 +49,7 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (isSystemError(error, 'ENOENT')) return [];
     throw error;
   }
 }
@@ -69,7 +70,7 @@ async function isFolder(path: string): Promise<boolean> {
   try {
     return (await lstat(path)).isDirectory();
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!isSystemError(error, 'ENOENT')) throw error;
     await mkdir(path);
     return true;
   }

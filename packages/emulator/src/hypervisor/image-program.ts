@@ -2,6 +2,7 @@ import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VMADDR_PORT_ANY } from '@nitro-enclaves/vsock';
 import { EmulatorError } from '../error.ts';
+import { isSystemError } from '../system-error.ts';
 import type { Program } from './program.ts';
 
 /** Where AWS's init looks for a name without a slash. */
@@ -11,7 +12,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isSystemError(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isRunning, startOfProcess } from '../../process-identity.ts';
+import { isSystemError } from '../../system-error.ts';
 import { EmulatedKmsError } from '../error.ts';
 
 /** Who uses a store: its process, and when that began, since process ids are used again. */
@@ -12,7 +13,7 @@ function readOwner(path: string): string | null {
   try {
     return readFileSync(path, 'latin1');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    if (isSystemError(error, 'ENOENT')) return null;
     throw error;
   }
 }
@@ -27,7 +28,7 @@ function linkFirst(draft: string, path: string): void {
   try {
     linkSync(draft, path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (!isSystemError(error, 'EEXIST')) throw error;
     throw new EmulatedKmsError('KMS_STORE_IN_USE', 'expected the store to be free, found somebody taking it', {
       cause: error,
     });
