@@ -4,7 +4,8 @@
 // plain cases over AF_UNIX tell what the language costs there and what the family.
 //
 // Measured twice: by the clock, where waking an emulated processor costs what the host's other work makes it cost, and by
-// the instructions that both ends execute, kernel and all, which hardly differ from run to run.
+// the instructions that both ends execute, kernel and all, which hardly differ from run to run. Of a string instruction, by
+// which kernels copy, QEMU counts and executes each step: that is most of a MiB, and is so by the clock too.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
